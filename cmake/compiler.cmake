@@ -1,0 +1,31 @@
+# The compiler, its warnings and the options of every preset.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  message(FATAL_ERROR
+    "gcc ${CMAKE_CXX_COMPILER_VERSION} silently miscompiles coroutines (double frees and hangs that no warning shows). "
+    "Use clang 19: `make setup` installs it and every preset selects it.")
+endif()
+
+option(FAIRLEAD_TESTS "Build the tests" ON)
+option(FAIRLEAD_BENCH "Build the benchmarks" ON)
+option(FAIRLEAD_FUZZ "Build the fuzzers (clang only)" OFF)
+set(FAIRLEAD_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them")
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+                    -Wimplicit-fallthrough -Werror -fno-omit-frame-pointer)
+if(FAIRLEAD_SANITIZE)
+  add_compile_options(-fsanitize=${FAIRLEAD_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FAIRLEAD_SANITIZE})
+endif()
+if(FAIRLEAD_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
