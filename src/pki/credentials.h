@@ -1,0 +1,58 @@
+// credentials.h: what one end of a handshake shows and whom it trusts.
+//
+// Immutable once made; shared by every session that began with it, so that a rotation leaves living sessions alone. The trust store is not
+// given to GnuTLS: verification is check_peer()'s alone, and a server that names its CAs would make an edge of another CA show no
+// certificate at all, where the message is to be "wrong CA". A server asks for a certificate with GNUTLS_CERT_REQUEST, not REQUIRE, for
+// the same reason.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "pki/certificate.h"
+#include "pki/private_key.h"
+#include "pki/trust.h"
+
+struct gnutls_certificate_credentials_st;
+
+namespace fairlead::pki {
+
+class Credentials {
+ public:
+  // `chain`: the own certificate first, then what leads to a CA. Refuses a key that is not the certificate's.
+  static Result<std::shared_ptr<const Credentials>> make(std::vector<Certificate> chain, const PrivateKey& key, TrustStore trust);
+
+  // Shows nothing: a client that has no certificate yet.
+  static std::shared_ptr<const Credentials> anonymous(TrustStore trust);
+
+  const Certificate* certificate() const { return chain_.empty() ? nullptr : &chain_.front(); }
+  const std::vector<Certificate>& chain() const { return chain_; }
+  const TrustStore& trust() const { return trust_; }
+  gnutls_certificate_credentials_st* native() const { return native_.get(); }  // a gnutls_certificate_credentials_t
+
+ private:
+  Credentials(std::vector<Certificate> chain, TrustStore trust);
+  std::vector<Certificate> chain_;
+  TrustStore trust_;
+  std::shared_ptr<gnutls_certificate_credentials_st> native_;
+};
+
+// Where handshakes take the credentials of the day from. Thread-safe; one short lock a handshake.
+class CredentialsSource {
+ public:
+  explicit CredentialsSource(std::shared_ptr<const Credentials> first) : current_(std::move(first)) {}
+  std::shared_ptr<const Credentials> current() const {
+    std::lock_guard lock(mutex_);
+    return current_;
+  }
+  void replace(std::shared_ptr<const Credentials> next) {
+    std::lock_guard lock(mutex_);
+    current_.swap(next);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Credentials> current_;
+};
+
+}  // namespace fairlead::pki
