@@ -1,0 +1,191 @@
+#include "runtime/asio_loop.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <mutex>
+#include <optional>
+#include <random>
+
+#include "runtime/scope.h"
+
+namespace fairlead {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Between two looks at the sockets at most so many rounds of ready tasks run: a busy pair of tasks must not starve the network.
+constexpr int kBatchesPerTurn = 16;
+
+std::uint64_t entropy() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+TimePoint monotonic_now() {
+  return TimePoint(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+}  // namespace
+
+class AsioLoop::Impl {
+ public:
+  Impl() : io(1), guard(asio::make_work_guard(io)), timer(io) {}
+
+  // The reactor is asked to wake us at the next timer. A wake-up that is too early does no harm, so it is moved only when it
+  // has become too late.
+  void wake_at(TimePoint at) {
+    if (armed && *armed <= at) return;
+    armed = at;
+    timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::duration_cast<std::chrono::steady_clock::duration>(at.time_since_epoch())));
+    timer.async_wait([this, at](const boost::system::error_code& error) {
+      if (!error && armed && *armed == at) armed.reset();
+    });
+  }
+
+  void take_posted(std::vector<std::move_only_function<void()>>& into) {
+    std::lock_guard lock(mutex);
+    into.swap(posted);
+  }
+
+  asio::io_context io;
+  asio::executor_work_guard<asio::io_context::executor_type> guard;
+  asio::steady_timer timer;
+  std::optional<TimePoint> armed;
+  std::mutex mutex;
+  std::vector<std::move_only_function<void()>> posted;
+  std::atomic<bool> stopped{false};
+};
+
+AsioLoop::AsioLoop() : Loop(entropy()), impl_(std::make_unique<Impl>()) {}
+AsioLoop::~AsioLoop() = default;
+
+TimePoint AsioLoop::now() const { return monotonic_now(); }
+WallTime AsioLoop::wall_now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+void AsioLoop::post(std::move_only_function<void()> work) {
+  bool first = false;
+  {
+    std::lock_guard lock(impl_->mutex);
+    first = impl_->posted.empty();
+    impl_->posted.push_back(std::move(work));
+  }
+  // One wake-up for a batch: whoever finds the list empty wakes the loop.
+  if (first) asio::post(impl_->io, [] {});
+}
+
+void AsioLoop::stop() {
+  impl_->stopped.store(true);
+  asio::post(impl_->io, [] {});
+}
+
+void AsioLoop::run() {
+  std::vector<std::move_only_function<void()>> posted;
+  while (!impl_->stopped.load(std::memory_order_relaxed)) {
+    impl_->take_posted(posted);
+    for (auto& work : posted) work();
+    posted.clear();
+    fire_timers(now());
+    run_ready(kBatchesPerTurn);
+    if (impl_->stopped.load(std::memory_order_relaxed)) break;
+    if (has_ready()) {
+      impl_->io.poll();
+      continue;
+    }
+    if (has_timer()) impl_->wake_at(next_timer());
+    impl_->io.run_one();
+    impl_->io.poll();
+  }
+  impl_->stopped.store(false);
+}
+
+namespace {
+Task<void> then_stop(Task<void> task, AsioLoop& loop) {
+  co_await task;
+  loop.stop();
+}
+}  // namespace
+
+void AsioLoop::run(Task<void> task) {
+  Scope scope(*this);
+  scope.spawn(then_stop(std::move(task), *this));
+  run();
+}
+
+struct FdEvents::State : std::enable_shared_from_this<State> {
+  State(AsioLoop& l, int fd) : loop(l), descriptor(l.impl().io, fd) {}
+
+  void start(Direction direction) {
+    const auto i = static_cast<std::size_t>(direction);
+    if (pending[i]) return;
+    pending[i] = true;
+    auto how = direction == Direction::read ? asio::posix::stream_descriptor::wait_read : asio::posix::stream_descriptor::wait_write;
+    descriptor.async_wait(how, [self = shared_from_this(), i](const boost::system::error_code&) {
+      self->pending[i] = false;
+      // Nobody may be waiting any more: the coroutine was destroyed meanwhile.
+      while (!self->waiting[i].empty()) self->loop.make_ready(self->waiting[i].front());
+    });
+  }
+
+  AsioLoop& loop;
+  asio::posix::stream_descriptor descriptor;
+  std::array<List<Ready>, 2> waiting;
+  std::array<bool, 2> pending{};
+};
+
+FdEvents::FdEvents(AsioLoop& loop, int fd) : state_(std::make_shared<State>(loop, fd)) {}
+FdEvents::~FdEvents() { release(); }
+
+void FdEvents::release() {
+  if (!state_) return;
+  state_->descriptor.release();  // the descriptor stays open: it is the caller's
+  for (auto& waiting : state_->waiting)
+    while (!waiting.empty()) state_->loop.make_ready(waiting.front());
+  state_.reset();
+}
+
+void FdEvents::Awaiter::await_suspend(std::coroutine_handle<> frame) {
+  waiter_.set(frame);
+  State& state = *events_.state_;
+  state.waiting[static_cast<std::size_t>(direction_)].push_back(waiter_);
+  state.start(direction_);
+}
+
+namespace {
+
+struct Lookup {
+  explicit Lookup(AsioLoop& loop) : resolver(loop.impl().io), done(loop) {}
+  asio::ip::tcp::resolver resolver;
+  WaitQueue done;
+  std::optional<Result<std::vector<std::string>>> answer;
+};
+
+}  // namespace
+
+Task<Result<std::vector<std::string>>> resolve_host(AsioLoop& loop, std::string host) {
+  // Shared with the resolver's thread, whose answer may come after this coroutine was destroyed.
+  auto lookup = std::make_shared<Lookup>(loop);
+  lookup->resolver.async_resolve(host, "", [lookup, host](const boost::system::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
+    if (error) {
+      lookup->answer = fail(Code::unreachable, "resolve \"{}\": {}", host, error.message());
+    } else {
+      std::vector<std::string> addresses;
+      for (const auto& entry : found) {
+        std::string text = entry.endpoint().address().to_string();
+        if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) addresses.push_back(std::move(text));
+      }
+      lookup->answer = std::move(addresses);
+    }
+    lookup->done.wake_all();
+  });
+  while (!lookup->answer) co_await lookup->done.wait();
+  co_return *std::move(lookup->answer);
+}
+
+}  // namespace fairlead
