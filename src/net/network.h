@@ -1,0 +1,57 @@
+// network.h: what a loop can reach: listening, dialling, datagrams, names. RealNetwork (kernel) and sim::Host (virtual) have it.
+//
+// Belongs to one loop, and so does everything that it makes.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/datagram_socket.h"
+#include "net/stream.h"
+
+namespace fairlead {
+class Loop;
+}
+
+namespace fairlead::net {
+
+// A connection that was accepted and belongs to no loop yet, so that it can be handed to the loop that will serve it (another
+// thread, too). Network::adopt makes it a Stream. Dropping it closes the connection with a reset.
+class Incoming {
+ public:
+  virtual ~Incoming() = default;
+  virtual const SocketAddress& peer() const = 0;
+  virtual const SocketAddress& local() const = 0;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // The next connection. Code::overloaded when the process is out of descriptors: the caller waits a little and tries again.
+  virtual Task<Result<std::unique_ptr<Incoming>>> accept() = 0;
+  virtual const SocketAddress& local() const = 0;
+};
+
+struct ListenOptions {
+  int backlog = 4096;
+  bool reuse_port = false;  // several loops listen at one address; the kernel spreads the connections
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  virtual Loop& loop() = 0;
+  // Code::exists when the address is taken. Port 0 lets the system choose; Listener::local() tells.
+  virtual Result<std::unique_ptr<Listener>> listen(const SocketAddress& at, const ListenOptions& options = {}) = 0;
+  virtual std::unique_ptr<Stream> adopt(std::unique_ptr<Incoming> incoming) = 0;
+  // Code::refused, unreachable, timeout. Cancelled by destruction.
+  virtual Task<Result<std::unique_ptr<Stream>>> connect(const SocketAddress& to) = 0;
+  virtual Result<std::unique_ptr<DatagramSocket>> bind(const SocketAddress& at, const DatagramOptions& options = {}) = 0;
+  // The addresses of a name; a literal address is itself. Never empty.
+  virtual Task<Result<std::vector<IpAddress>>> resolve(std::string host) = 0;
+  // The local address that the system would send from to reach `to`.
+  virtual Result<IpAddress> source_for(const IpAddress& to) = 0;
+};
+
+}  // namespace fairlead::net

@@ -1,0 +1,32 @@
+// stream.h: a reliable byte stream to one peer: a TCP connection, a UNIX socket, a TLS connection, or a simulated one.
+//
+// Belongs to one loop; every call is made there. At most one read and one write wait at a time. Destroying an open Stream closes
+// it: orderly if both halves were shut, otherwise with a reset, so that the peer never takes half an answer for a whole one.
+#pragma once
+#include <memory>
+#include <optional>
+
+#include "base/bytes.h"
+#include "net/address.h"
+#include "runtime/task.h"
+
+namespace fairlead::net {
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // At least one byte, or 0 once the peer has shut its half (and at every later call). Code::reset when the peer broke off.
+  virtual Task<Result<std::size_t>> read(MutableBytes into) = 0;
+  // Returns once all of `bytes` is accepted for sending; waits while the peer does not read.
+  virtual Task<Result<void>> write(Bytes bytes) = 0;
+  // Our half is done: the peer reads 0 after what was written. Reading goes on.
+  virtual Result<void> shut() = 0;
+  // Breaks off at once, dropping what was not sent: the peer sees a reset. The Stream is closed after this.
+  virtual void reset() = 0;
+
+  virtual const SocketAddress& peer() const = 0;   // 0.0.0.0:0 for a UNIX socket
+  virtual const SocketAddress& local() const = 0;
+};
+
+}  // namespace fairlead::net
