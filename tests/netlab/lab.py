@@ -1,0 +1,179 @@
+"""A lab: hosts, the links between them, the processes on them, one folder of logs.
+
+    with netlab.behind_nat(logs=Path("build/logs/demo")) as lab:
+        lab.edge.start("nginx", ["nginx", "-c", conf])
+        lab.cloud.run(["curl", "http://..."])
+
+On leaving the block every process is ended and every namespace removed. Where namespaces cannot be made the hosts are
+loopback addresses of this machine: `lab.namespaced` is False and `lab.note` says why.
+"""
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import namespace, owner
+from .process import Process
+
+CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2"
+
+# What a home router does: the edge's packets leave with the router's address; nothing comes in that nobody inside asked for.
+NAT_RULES = """
+table ip router {
+  chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade; }
+  chain through { type filter hook forward priority filter; iifname "wan" ct state != { established, related } drop; }
+}
+"""
+
+
+class Host:
+    """One machine of the lab, as seen by the programs on it. `address` is where its neighbours reach it."""
+
+    def __init__(self, lab, role, address, net=None):
+        self.lab, self.role, self.address, self.net = lab, role, address, net
+
+    def command(self, argv):
+        argv = [str(word) for word in argv]
+        return self.net.command(argv) if self.net else argv
+
+    def start(self, name, argv, env=None):
+        """A supervised process; its output goes to NAME.log in the lab's folder of logs, appended when the name is used again."""
+        process = Process(name, self.command(argv), self.lab.logs / f"{name}.log", env)
+        self.lab.processes.append(process)
+        return process
+
+    def run(self, argv, timeout=60, check=True):
+        """Runs to the end; with `check` a failure raises with what the program said."""
+        result = subprocess.run(self.command(argv), text=True, capture_output=True, timeout=timeout)
+        if check and result.returncode:
+            raise AssertionError(f"{' '.join(map(str, argv))}: status {result.returncode}: {result.stderr.strip()}{result.stdout.strip()}")
+        return result
+
+    def entered(self):
+        return self.net.entered() if self.net else contextlib.nullcontext()
+
+    def tcp_socket(self):
+        with self.entered():
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+    def listen(self, port, address="127.0.0.1", backlog=4096):
+        listener = self.tcp_socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(backlog)
+        return listener
+
+    def connect(self, port, address="127.0.0.1", timeout=10):
+        connection = self.tcp_socket()
+        connection.settimeout(timeout)
+        try:
+            connection.connect((address, port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+class Lab:
+    """`folder` is for configuration and sockets (its path is short: a UNIX socket's may have 107 bytes) and goes with the lab;
+    `logs` stays.
+    """
+
+    def __init__(self, logs, congestion="cubic", loopback=False):
+        namespace.sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=owner.name("")))
+        self.logs = Path(logs)
+        shutil.rmtree(self.logs, ignore_errors=True)
+        self.logs.mkdir(parents=True)
+        self.congestion = congestion
+        self.processes, self.hosts, self._nets = [], {}, []
+        reason = "asked to" if loopback else namespace.allowed()
+        self.namespaced = reason is None
+        self.note = "network namespaces" if self.namespaced else f"loopback addresses, without namespaces and NAT: {reason}"
+
+    def namespace(self, role):
+        net = namespace.Namespace(role, self.congestion)
+        self._nets.append(net)
+        return net
+
+    def add_host(self, role, address, net=None):
+        host = Host(self, role, address, net)
+        self.hosts[role] = host
+        return host
+
+    @property
+    def cloud(self):
+        return self.hosts["cloud"]
+
+    @property
+    def edge(self):
+        return self.hosts["edge"]
+
+    def ended_by_themselves(self):
+        """Sentences about processes that ended without being asked to."""
+        return [f"{p.name} ended by itself with status {p.status}: {p.log}" for p in self.processes if p.ended_by_itself]
+
+    def close(self):
+        for process in reversed(self.processes):
+            if process.alive:
+                process.stop(seconds=2)
+        for net in self._nets:
+            net.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+@contextlib.contextmanager
+def behind_nat(logs, **options):
+    """cloud --wan-- nat --lan-- edge. The edge reaches the cloud; the cloud cannot open a connection to the edge."""
+    with Lab(logs, **options) as lab:
+        if not lab.namespaced:
+            _on_loopback(lab)
+        else:
+            cloud, nat, edge = (lab.namespace(role) for role in ("cloud", "nat", "edge"))
+            namespace.wire(cloud, "wan", nat, "wan")
+            namespace.wire(edge, "lan", nat, "lan")
+            for net, device, address in ((cloud, "wan", CLOUD_WAN), (nat, "wan", NAT_WAN), (nat, "lan", NAT_LAN), (edge, "lan", EDGE_LAN)):
+                net.ip("addr", "add", f"{address}/24", "dev", device)
+                net.ip("link", "set", "dev", device, "up")
+            edge.ip("route", "add", "default", "via", NAT_LAN)
+            cloud.ip("route", "add", "default", "via", NAT_WAN)
+            nat.sysctl("net.ipv4.ip_forward", 1)
+            namespace.tool(*nat.command(["nft", "-f", "-"]), stdin=NAT_RULES)
+            lab.add_host("cloud", CLOUD_WAN, cloud)
+            lab.add_host("nat", NAT_WAN, nat)
+            lab.add_host("edge", EDGE_LAN, edge)
+        yield lab
+
+
+@contextlib.contextmanager
+def side_by_side(logs, **options):
+    """cloud --wire-- edge, nothing between: what benchmarks use."""
+    with Lab(logs, **options) as lab:
+        if not lab.namespaced:
+            _on_loopback(lab)
+        else:
+            cloud, edge = lab.namespace("cloud"), lab.namespace("edge")
+            namespace.wire(cloud, "wire", edge, "wire")
+            for net, address in ((cloud, "10.77.3.1"), (edge, "10.77.3.2")):
+                net.ip("addr", "add", f"{address}/24", "dev", "wire")
+                net.ip("link", "set", "dev", "wire", "up")
+            lab.add_host("cloud", "10.77.3.1", cloud)
+            lab.add_host("edge", "10.77.3.2", edge)
+        yield lab
+
+
+def _on_loopback(lab):
+    """Addresses of 127/8 that come from the pid, so that two runs do not meet."""
+    pid = os.getpid()
+    net = f"127.{64 + (pid >> 8) % 64}.{pid % 256}"
+    lab.add_host("cloud", f"{net}.1")
+    lab.add_host("edge", f"{net}.2")
