@@ -38,7 +38,8 @@ TEST(Error, TryPassesOnTheFirstFailure) {
 
 TEST(NodeName, IsAnRfc1123Subdomain) {
   for (const char* good : {"a", "edge-a", "edge--a", "a.b", "0", "shop-1.berlin"}) EXPECT_TRUE(NodeName::parse(good)) << good;
-  for (const char* bad : {"", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a-.b", "A", "a_b", "a b", "\xc3\xa4"}) EXPECT_FALSE(NodeName::parse(bad)) << bad;
+  for (const char* bad : {"", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a-.b", "A", "a_b", "a b", "\xc3\xa4"})
+    EXPECT_FALSE(NodeName::parse(bad)) << bad;
   EXPECT_TRUE(NodeName::parse(std::string(NodeName::kMaxSize, 'a')));
   EXPECT_FALSE(NodeName::parse(std::string(NodeName::kMaxSize + 1, 'a')));
 }

@@ -31,13 +31,23 @@ namespace {
 Code code_of(int err) {
   switch (err) {
     case ENOENT: return Code::not_found;
-    case EEXIST: case EADDRINUSE: return Code::exists;
-    case EACCES: case EPERM: return Code::forbidden;
-    case ENETUNREACH: case EHOSTUNREACH: case ENETDOWN: case EADDRNOTAVAIL: return Code::unreachable;
+    case EEXIST:
+    case EADDRINUSE: return Code::exists;
+    case EACCES:
+    case EPERM: return Code::forbidden;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EADDRNOTAVAIL: return Code::unreachable;
     case ECONNREFUSED: return Code::refused;
-    case ECONNRESET: case EPIPE: case ECONNABORTED: return Code::reset;
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED: return Code::reset;
     case ETIMEDOUT: return Code::timeout;
-    case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM: return Code::overloaded;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return Code::overloaded;
     case EMSGSIZE: return Code::too_large;
     case EINVAL: return Code::invalid;
     case ECANCELED: return Code::cancelled;

@@ -49,9 +49,9 @@ class [[nodiscard]] Error {
   static Error from_errno(int err, std::string doing);
 
   Code code() const { return body_->code; }
-  const std::string& message() const { return body_->message; }                  // this step alone
+  const std::string& message() const { return body_->message; }  // this step alone
   const Error* cause() const { return body_->cause ? body_->cause.get() : nullptr; }
-  std::string describe() const;                                                   // "message: cause: cause of the cause"
+  std::string describe() const;  // "message: cause: cause of the cause"
 
  private:
   struct Body {
@@ -89,9 +89,9 @@ struct fmt::formatter<fairlead::Error> : fairlead::TextFormatter {
 #define FAIRLEAD_CONCAT(a, b) FAIRLEAD_CONCAT_(a, b)
 #define FAIRLEAD_TRY_(ret, tmp, expr) \
   if (auto tmp = (expr); !tmp) ret std::unexpected(std::move(tmp).error())
-#define FAIRLEAD_TRY_ASSIGN_(ret, tmp, decl, expr)         \
-  auto tmp = (expr);                                       \
-  if (!tmp) ret std::unexpected(std::move(tmp).error());   \
+#define FAIRLEAD_TRY_ASSIGN_(ret, tmp, decl, expr)       \
+  auto tmp = (expr);                                     \
+  if (!tmp) ret std::unexpected(std::move(tmp).error()); \
   decl = *std::move(tmp)
 #define TRY(expr) FAIRLEAD_TRY_(return, FAIRLEAD_CONCAT(try_, __LINE__), expr)
 #define TRY_ASSIGN(decl, expr) FAIRLEAD_TRY_ASSIGN_(return, FAIRLEAD_CONCAT(try_, __LINE__), decl, expr)

@@ -29,8 +29,8 @@ class Random {
     state_[3] = rotl(state_[3], 45);
     return result;
   }
-  double unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }                     // [0, 1)
-  std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : next() % bound; }        // [0, bound)
+  double unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }               // [0, 1)
+  std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : next() % bound; }  // [0, bound)
   bool chance(double probability) { return probability > 0 && unit() < probability; }
 
  private:

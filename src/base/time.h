@@ -22,7 +22,7 @@ using TimePoint = MonotonicClock::time_point;
 // Calendar time: certificates and logs only.
 using WallTime = std::chrono::sys_time<Duration>;
 
-std::string to_rfc3339(WallTime at);       // "2026-11-25T09:15:47.123Z"
-std::string to_text(Duration d);           // "1.5s", "230ms", "14us"
+std::string to_rfc3339(WallTime at);  // "2026-11-25T09:15:47.123Z"
+std::string to_text(Duration d);      // "1.5s", "230ms", "14us"
 
 }  // namespace fairlead
