@@ -27,7 +27,8 @@ IpAddress IpAddress::v6(const std::array<std::uint8_t, 16>& bytes) {
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string copy(text);
   in_addr v4_address{};
-  if (copy.size() == text.size() && inet_pton(AF_INET, copy.c_str(), &v4_address) == 1) return v4(ntohl(v4_address.s_addr));
+  if (text.find('\0') != std::string_view::npos) return fail(Code::invalid, "an IP address must not have a NUL in it");
+  if (inet_pton(AF_INET, copy.c_str(), &v4_address) == 1) return v4(ntohl(v4_address.s_addr));
   std::array<std::uint8_t, 16> bytes{};
   if (inet_pton(AF_INET6, copy.c_str(), bytes.data()) == 1) return v6(bytes);
   return fail(Code::invalid, "\"{}\" is not an IP address", text);
