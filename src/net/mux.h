@@ -1,0 +1,108 @@
+// mux.h: many streams and datagrams over one secured connection. A QUIC connection is one; an HTTP/2 connection can be another.
+// What is above (link) cannot tell which.
+//
+// Everything belongs to one loop. A stream handle that is destroyed while open aborts its stream.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "net/address.h"
+#include "runtime/task.h"
+
+namespace fairlead::net {
+
+// Who is served first when the connection cannot carry all at once. `control` is strict; the others share by weight 8:4:2:1.
+enum class Priority : std::uint8_t { control, management, interactive, bulk, background };
+inline constexpr std::size_t kPriorities = 5;
+inline constexpr std::uint32_t kWeights[kPriorities] = {0, 8, 4, 2, 1};  // control has none: it goes first
+
+class MuxStream {
+ public:
+  virtual ~MuxStream() = default;
+
+  // Received bytes in place: at least one, or none once the peer has shut its half. Valid until the next call on this stream.
+  // Code::reset when the peer aborted (peer_code() tells why), Code::closed or timeout when the connection is over.
+  virtual Task<Result<Bytes>> peek() = 0;
+  // Gives the first `n` bytes of the last peek back; the peer may send as many more.
+  virtual void consume(std::size_t n) = 0;
+
+  // Room to write into, at least one byte; waits while too much is unsent. Valid until commit() or the next call.
+  virtual Task<Result<MutableBytes>> prepare() = 0;
+  // The first `n` bytes of the last prepare() are to be sent. They leave at the end of the loop's turn, together with others.
+  virtual void commit(std::size_t n) = 0;
+  // All of `bytes`, copied; waits for room as prepare() does.
+  virtual Task<Result<void>> write(Bytes bytes) = 0;
+  // Our half is done.
+  virtual Result<void> shut() = 0;
+  // Both halves end at once; the peer's calls fail with Code::reset and see `code`.
+  virtual void abort(std::uint64_t code) = 0;
+
+  virtual std::optional<std::uint64_t> peer_code() const = 0;  // with which the peer aborted
+  virtual void set_priority(Priority priority) = 0;
+  virtual std::uint64_t id() const = 0;
+  // Waits until the peer has aborted or the connection is over, whatever else is going on with this stream. For those who do not read.
+  virtual Task<Error> broken() = 0;
+  // True while at least one more byte could be written without waiting.
+  virtual bool has_room() const = 0;
+};
+
+// How a connection ended.
+struct MuxClose {
+  bool by_peer = false;
+  bool orderly = false;        // a close code was sent or received; else: silence, stateless reset, a protocol violation
+  std::uint64_t code = 0;      // application code, or the transport's when !application
+  bool application = true;
+  std::string reason;          // text that the closing side gave: from outside, so shown but never interpreted
+  Error to_error() const;
+};
+
+struct MuxStats {
+  Duration rtt{};           // smoothed
+  Duration min_rtt{};
+  std::uint64_t bytes_sent = 0, bytes_received = 0;      // of datagrams, with headers
+  std::uint64_t packets_sent = 0, packets_lost = 0;
+  std::uint64_t congestion_window = 0, bytes_in_flight = 0;
+  std::uint64_t streams = 0;                             // open now
+  std::size_t memory = 0;                                // bytes buffered for streams, both ways
+};
+
+class MuxConnection {
+ public:
+  virtual ~MuxConnection() = default;  // closes without a word if still open
+
+  // Waits while the peer allows no more streams, in order, until `deadline`: then Code::overloaded.
+  virtual Task<Result<std::unique_ptr<MuxStream>>> open(Priority priority, TimePoint deadline) = 0;
+  // The next stream that the peer opened. Code::closed when the connection is over.
+  virtual Task<Result<std::unique_ptr<MuxStream>>> accept() = 0;
+
+  // Unreliable. False when it does not fit (see max_datagram) or the queue is full; the oldest queued one is then dropped.
+  virtual bool send_datagram(Bytes payload, Priority priority) = 0;
+  virtual std::size_t max_datagram() const = 0;
+  virtual Task<Result<std::vector<std::byte>>> receive_datagram() = 0;
+
+  // DER certificates of the peer, leaf first, known after the handshake, resumed ones too.
+  virtual std::vector<std::vector<std::byte>> peer_chain() const = 0;
+  virtual bool resumed() const = 0;
+  virtual std::string_view alpn() const = 0;
+
+  virtual MuxStats stats() const = 0;
+  virtual SocketAddress peer() const = 0;
+  virtual SocketAddress local() const = 0;
+  virtual std::string_view transport() const = 0;  // "quic"
+  virtual TimePoint last_heard() const = 0;        // when the last packet of the peer came
+  // The peer is asked for a sign of life.
+  virtual void ping() = 0;
+
+  // Says why and ends. `code` is the application's.
+  virtual void close(std::uint64_t code, std::string reason) = 0;
+  virtual Task<MuxClose> closed() = 0;
+  virtual const std::optional<MuxClose>& close_state() const = 0;
+};
+
+}  // namespace fairlead::net

@@ -1,0 +1,97 @@
+// endpoint.h: one UDP socket of one loop and the connections on it: datagrams in and out, ids to connections, Retry, version
+// negotiation, stateless reset, limits on handshakes, strays.
+//
+// Invariant: packets are read in bursts, fed at once, and written once at the end of the turn. An Endpoint belongs to one loop;
+// Connections that it made must be gone before it.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/mux.h"
+#include "net/network.h"
+#include "pki/credentials.h"
+#include "quic/engine.h"
+#include "runtime/task.h"
+
+namespace fairlead::quic {
+
+// Named limits of what strangers can make us do.
+struct EndpointLimits {
+  std::size_t half_open_before_retry = 64;     // a handshake costs 1 ms of CPU: above this an address must first be proved by Retry
+  std::size_t half_open = 1024;                // above this new Initials are dropped; the client tries again
+  std::size_t accept_backlog = 1024;           // handshaken and not yet accepted by the owner
+  std::size_t resets_per_second = 100;         // stateless resets sent
+};
+
+struct EndpointSettings {
+  EngineSettings engine;
+  EndpointLimits limits;
+  LoopIndex loop{0};
+  std::uint16_t loops = 1;
+};
+
+// Secrets that all loops, and all replicas, share; derived from one master secret.
+struct EndpointSecrets {
+  std::array<std::byte, 32> token{};  // Retry and NEW_TOKEN
+  std::array<std::byte, 32> reset{};  // stateless reset tokens
+};
+
+// Hands a stray datagram to the loop that owns its connection id (kernel GRO can merge a burst onto one socket). From any thread.
+class StrayRouter {
+ public:
+  virtual ~StrayRouter() = default;
+  virtual void pass_on(LoopIndex to, const net::Datagram& datagram) = 0;  // copies the payload
+};
+
+class Endpoint {
+ public:
+  struct Server {
+    std::shared_ptr<pki::Credentials> credentials;
+    std::vector<std::string> alpns;
+  };
+  struct ClientOptions {
+    TlsOptions tls;
+    const Resumption* resumption = nullptr;
+    std::function<void(const Resumption&)> on_resumption;
+  };
+
+  // `process` is the parent of each connection's memory budget; `session_memory` is the limit of one.
+  Endpoint(Loop& loop, std::unique_ptr<net::DatagramSocket> socket, EndpointSettings settings, EndpointSecrets secrets,
+           net::MemoryBudget& process, std::size_t session_memory, StrayRouter* strays = nullptr);
+  ~Endpoint();
+
+  // From now on strangers may connect. Called again to change the credentials of new connections.
+  void serve(Server server);
+  // The next connection whose handshake is done. The peer's certificate has NOT been checked: that is the owner's next step.
+  Task<Result<std::unique_ptr<net::MuxConnection>>> accept();
+  // Dials and shakes hands. The peer's certificate has NOT been checked.
+  Task<Result<std::unique_ptr<net::MuxConnection>>> connect(net::SocketAddress to, ClientOptions options);
+
+  // A datagram that another loop's socket received and that is ours.
+  void feed_stray(const net::Datagram& datagram);
+  // No new connections; existing ones go on.
+  void stop_serving();
+
+  // Uses another socket from now on (a new local address or port); each client connection migrates to it.
+  void rebind(std::unique_ptr<net::DatagramSocket> socket);
+
+  const net::SocketAddress& local() const;
+  std::size_t connections() const;
+
+  struct Counters {
+    std::uint64_t retries = 0, resets_sent = 0, version_negotiations = 0, dropped_half_open = 0, strays_passed = 0, unknown = 0;
+  };
+  const Counters& counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Sockets of one UDP port for `networks.size()` loops, bound in order and steered by connection id (SO_ATTACH_REUSEPORT_CBPF).
+// Invariant: all are bound before any is closed, and none is closed alone, for that renumbers the group.
+Result<std::vector<std::unique_ptr<net::DatagramSocket>>> bind_group(std::span<net::Network* const> networks, const net::SocketAddress& at);
+
+}  // namespace fairlead::quic
