@@ -39,9 +39,9 @@ class Host:
         argv = [str(word) for word in argv]
         return self.net.command(argv) if self.net else argv
 
-    def start(self, name, argv, env=None):
+    def start(self, name, argv, env=None, ends=False):
         """A supervised process; its output goes to NAME.log in the lab's folder of logs, appended when the name is used again."""
-        process = Process(name, self.command(argv), self.lab.logs / f"{name}.log", env)
+        process = Process(name, self.command(argv), self.lab.logs / f"{name}.log", env, ends)
         self.lab.processes.append(process)
         return process
 
@@ -84,6 +84,7 @@ class Lab:
 
     def __init__(self, logs, congestion="cubic", loopback=False):
         namespace.sweep()
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"  # the machine's proxy is not reachable from a namespace
         self.folder = Path(tempfile.mkdtemp(prefix=owner.name("")))
         self.logs = Path(logs)
         shutil.rmtree(self.logs, ignore_errors=True)

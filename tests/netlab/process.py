@@ -11,12 +11,12 @@ STOP_SECONDS = 5
 
 class Process:
     """Started by Host.start(). It is killed with the thread that started it (PR_SET_PDEATHSIG), so that nothing survives
-    a killed test: start processes from the main thread.
+    a killed test: start processes from the main thread. `ends`: it is meant to end by itself.
     """
 
-    def __init__(self, name, argv, log, env=None):
+    def __init__(self, name, argv, log, env=None, ends=False):
         self.name, self.argv, self.log = name, argv, log
-        self._asked_to_end = False
+        self._asked_to_end = ends
         with open(log, "ab") as out:
             self._popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *argv], stdin=subprocess.PIPE, stdout=out, stderr=out,
                                            env={**os.environ, **(env or {})}, start_new_session=True)
