@@ -17,6 +17,10 @@ set(FAIRLEAD_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= 
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
                     -Wimplicit-fallthrough -Werror -fno-omit-frame-pointer)
+add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_link_options(-fuse-ld=lld)
+endif()
 if(FAIRLEAD_SANITIZE)
   add_compile_options(-fsanitize=${FAIRLEAD_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${FAIRLEAD_SANITIZE})
