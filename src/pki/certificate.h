@@ -59,7 +59,7 @@ class Certificate {
   // `file` is only named in errors. A bundle has one certificate or more; text between them is skipped, as OpenSSL does.
   static Result<std::vector<Certificate>> bundle_from_pem(std::string_view pem, std::string_view file);
 
-  const std::string& common_name() const { return parts_->common_name; }                    // "" if there is none
+  const std::string& common_name() const { return parts_->common_name; }                    // "" if there is none, or more than one
   const std::vector<std::string>& organizations() const { return parts_->organizations; }
   const std::vector<std::string>& dns_names() const { return parts_->dns_names; }
   const std::vector<std::string>& ip_addresses() const { return parts_->ip_addresses; }     // as inet_ntop writes them

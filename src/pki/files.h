@@ -1,0 +1,28 @@
+// files.h: identity files on disk: read with a limit, written whole or not at all, folders made complete or not at all.
+//
+// Errors name the file. Blocking: not for a loop.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/function_ref.h"
+#include "base/log.h"
+
+namespace fairlead::pki {
+
+Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit);
+
+// The same for what must stay secret; warns in the log when the file may be read by others than its owner.
+Result<Secret> read_secret_file(const std::filesystem::path& file, std::size_t limit);
+
+// Temporary file beside it, fsync, rename, fsync of the folder: after a crash the old file or the new one is there, never a part.
+Result<void> write_file(const std::filesystem::path& file, std::string_view text, unsigned mode);
+
+// Makes `dir` (mode 0700) with what `fill` writes into the folder it is given. That folder lies beside `dir` and is renamed at the end, so
+// `dir` exists complete or not at all. A `dir` that exists and is not empty is refused; missing parents are made.
+Result<void> make_folder(const std::filesystem::path& dir, FunctionRef<Result<void>(const std::filesystem::path& staging)> fill);
+
+}  // namespace fairlead::pki

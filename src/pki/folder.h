@@ -1,0 +1,64 @@
+// folder.h: which identity file lies where in a component's folder.
+//
+//   cloud   ca.pem  ca-key.pem  cloud.pem  cloud-key.pem  secret.key  revoked
+//   edge    ca.pem  edge.pem  edge-key.pem                 the node's name is in edge.pem
+//
+// New folders come complete or not at all, with mode 0700, keys with 0600. Errors say which file and what to do. Blocking: at start and
+// in commands, and off the loops at reload.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "base/function_ref.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "pki/authority.h"
+#include "pki/credentials.h"
+#include "pki/link_secrets.h"
+#include "pki/names.h"
+#include "pki/revocation.h"
+
+namespace fairlead::pki {
+
+namespace file_name {
+constexpr char kAuthority[] = "ca.pem";
+constexpr char kAuthorityKey[] = "ca-key.pem";
+constexpr char kCloud[] = "cloud.pem";
+constexpr char kCloudKey[] = "cloud-key.pem";
+constexpr char kSecret[] = "secret.key";
+constexpr char kRevoked[] = "revoked";
+constexpr char kEdge[] = "edge.pem";
+constexpr char kEdgeKey[] = "edge-key.pem";
+}  // namespace file_name
+
+// Adds what belongs to other layers (config, routes) to a folder that is being made; its failure undoes all.
+using AlsoWrite = FunctionRef<Result<void>(const std::filesystem::path& staging)>;
+Result<void> nothing_else(const std::filesystem::path& staging);
+
+// A new CA, a certificate for `names` (what edges dial), a master secret and an empty revocation list.
+Result<void> init_cloud_folder(const std::filesystem::path& dir, const std::vector<HostName>& names, WallTime now, AlsoWrite also = nothing_else);
+
+// A new key and certificate for `node`, signed by the CA in `cloud_dir`, in the new folder `out`, which is to be copied to the node.
+Result<Certificate> issue_edge_folder(const std::filesystem::path& cloud_dir, const NodeName& node, const std::filesystem::path& out, WallTime now,
+                                      Duration lifetime = kEdgeLifetime, AlsoWrite also = nothing_else);
+
+// Replaces cloud.pem by one for the same key with a new lifetime; `names` if there are any, else those it has.
+Result<Certificate> renew_cloud_certificate(const std::filesystem::path& dir, const std::vector<HostName>& names, WallTime now,
+                                            Duration lifetime = kServerLifetime);
+
+struct CloudIdentity {
+  std::shared_ptr<const Credentials> credentials;
+  MasterSecret master;
+  RevocationList revoked;
+};
+struct EdgeIdentity {
+  std::shared_ptr<const Credentials> credentials;
+  NodeName node;
+};
+Result<CloudIdentity> load_cloud(const std::filesystem::path& dir);
+Result<EdgeIdentity> load_edge(const std::filesystem::path& dir);
+Result<Authority> load_authority(const std::filesystem::path& cloud_dir);
+
+}  // namespace fairlead::pki
