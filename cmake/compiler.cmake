@@ -16,6 +16,7 @@ option(FAIRLEAD_FUZZ "Build the fuzzers (clang only)" OFF)
 set(FAIRLEAD_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them")
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+                    -Wno-missing-designated-field-initializers
                     -Wimplicit-fallthrough -Werror -fno-omit-frame-pointer)
 add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
