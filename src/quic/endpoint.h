@@ -48,7 +48,7 @@ class StrayRouter {
 class Endpoint {
  public:
   struct Server {
-    std::shared_ptr<pki::Credentials> credentials;
+    std::shared_ptr<const pki::Credentials> credentials;
     std::vector<std::string> alpns;
   };
   struct ClientOptions {

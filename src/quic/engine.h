@@ -3,7 +3,9 @@
 // It is fed datagrams and time and hands out datagrams. Events only record: an implementer of EngineEvents must not call the
 // engine back from inside one, except for the stream calls (write, consume, finish, reset...), which only queue.
 // Invariant: after any call the engine is either alive, with deadline() telling when it must be woken, or over, with close_info()
-// telling why; then every stream has failed and no event follows. Everything happens on one thread.
+// telling why; then every stream has failed and no event follows. One more flush() of an engine that is over writes its
+// CONNECTION_CLOSE, if one is due; after that its owner may drop it (and answers for it while the closing period lasts, RFC 9000
+// 10.2). Everything happens on one thread.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -49,7 +51,7 @@ struct EngineSettings {
 
 // What to offer and to ask in TLS.
 struct TlsOptions {
-  std::shared_ptr<pki::Credentials> credentials;
+  std::shared_ptr<const pki::Credentials> credentials;
   std::string alpn;         // exactly this one; the server may give several, see EngineServerOptions
   std::string server_name;  // client: SNI; a name or empty for an address
 };
@@ -70,6 +72,8 @@ class EngineEvents {
   virtual void on_datagram(Bytes payload) = 0;
   virtual void on_cid_added(const ConnectionId& cid) = 0;       // packets with this destination id are ours from now on
   virtual void on_cid_removed(const ConnectionId& cid) = 0;
+  // A datagram that ends with this token may be a stateless reset by the peer (RFC 9000 10.3.1): feed it, whatever id it has.
+  virtual void on_reset_token(const StatelessResetToken& token, bool valid) = 0;
   virtual void on_path_changed(const net::SocketAddress& local, const net::SocketAddress& peer) = 0;
   virtual void on_resumption(const Resumption& resumption) = 0; // client: keep for the next connection
   virtual void on_closed(const net::MuxClose& close) = 0;       // last event
@@ -114,13 +118,16 @@ class Engine {
     TlsOptions tls;
     const Resumption* resumption = nullptr;
   };
-  // The server's answer to a client's first Initial, already decoded and its token verified by the endpoint.
+  // The server's answer to a client's first Initial, already decoded and its token verified by the endpoint, which feeds the
+  // datagram itself next.
   struct ServerStart {
     net::SocketAddress local, peer;
-    std::shared_ptr<pki::Credentials> credentials;
+    std::shared_ptr<const pki::Credentials> credentials;
     std::vector<std::string> alpns;          // offered; the client's must be one of them
-    struct Initial;                          // ngtcp2's header; see endpoint.cpp
-    const Initial* initial = nullptr;
+    std::uint32_t version = 0;
+    ConnectionId dcid, scid;                 // of the Initial packet: what the client calls us, and itself
+    std::optional<ConnectionId> original_dcid;  // it came back from a Retry: `dcid` is the Retry's id and this the first one
+    Bytes token;                             // verified: lifts the limit on what an unproved address may be sent; empty: none
   };
   static Result<std::unique_ptr<Engine>> connect(const EngineSettings&, const ClientStart&, CidSource&, EngineEvents&, net::MemoryBudget&,
                                                  TimePoint now);
@@ -155,6 +162,7 @@ class Engine {
   net::SocketAddress peer() const;
   net::SocketAddress local() const;
   TimePoint last_heard() const;
+  Duration pto() const;                               // probe timeout (RFC 9002 6.2.1); a closing period lasts three
 
  private:
   class Impl;
