@@ -1,6 +1,7 @@
 #include "wire/message.h"
 
 #include <google/protobuf/arena.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 
@@ -44,6 +45,8 @@ std::vector<std::byte> frame(const Message& message) {
 
 template <class Message>
 Result<void> parse(Message& message, Bytes body, std::string_view what) {
+  // The library writes to standard error about each malformed message: a stranger could fill a disk with that.
+  [[maybe_unused]] static const auto silent = google::protobuf::SetLogHandler(nullptr);
   if (body.size() > kMaxFrame) return fail(Code::too_large, "{} of {} bytes: at most {} are allowed", what, body.size(), kMaxFrame);
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "malformed {}", what);
   return {};

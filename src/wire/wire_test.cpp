@@ -90,7 +90,7 @@ TEST(Message, ACodeOfALaterVersionBecomesACarefulOne) {
   EXPECT_EQ(decode_flow_reply(as_bytes("\x08\x7f")).value().code, FlowCode::internal);
   EXPECT_EQ(decode_flow_reply(as_bytes("\x10\x07")).value().delivered, Delivered::maybe);
   EXPECT_EQ(decode_hello_reply(as_bytes("\x30\x63")).value().code, SessionCode::protocol);
-  EXPECT_EQ(decode_control(as_bytes("\x9a\x06\x00")).value().kind, Control::Kind::none);
+  EXPECT_EQ(decode_control(as_bytes(std::string_view("\x9a\x06\x00", 3))).value().kind, Control::Kind::none);
   EXPECT_EQ(flow_code(1'000'000), FlowCode::internal);
 }
 
