@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import namespace, owner
 from .process import Process
+from .wait import until
 
 CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2"
 
@@ -75,6 +76,11 @@ class Host:
             connection.close()
             raise
         return connection
+
+
+    def wait_listening(self, port, address="127.0.0.1", seconds=10):
+        """Until a connection to the port is accepted (and closed again)."""
+        until(lambda: self.connect(port, address).close() is None, seconds, f"something listening at {address}:{port}")
 
 
 class Lab:

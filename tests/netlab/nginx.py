@@ -1,6 +1,4 @@
 """A real nginx on a host of the lab, serving files: one process, so that nothing of it outlives its supervisor."""
-from .wait import until
-
 _CONFIG = """\
 daemon off;
 master_process off;
@@ -32,5 +30,5 @@ def serve(host, port, root, name="nginx", address="127.0.0.1"):
     config = folder / "nginx.conf"
     config.write_text(_CONFIG.format(folder=folder, log=host.lab.logs / f"{name}.log", address=address, port=port, root=root))
     process = host.start(name, ["nginx", "-e", host.lab.logs / f"{name}.log", "-c", config])
-    until(lambda: host.connect(port, address).close() is None, 10, f"{name} answering, {process.log}")
+    host.wait_listening(port, "127.0.0.1" if address == "0.0.0.0" else address)
     return process
