@@ -38,7 +38,8 @@ class MuxStream {
   virtual void commit(std::size_t n) = 0;
   // All of `bytes`, copied; waits for room as prepare() does.
   virtual Task<Result<void>> write(Bytes bytes) = 0;
-  // Our half is done.
+  // Our half is done: the peer reads the end after what was committed. Destroying the handle afterwards does not take that back; it
+  // only tells the peer, if it is still sending, that nobody reads.
   virtual Result<void> shut() = 0;
   // Both halves end at once; the peer's calls fail with Code::reset and see `code`.
   virtual void abort(std::uint64_t code) = 0;
@@ -50,6 +51,8 @@ class MuxStream {
   virtual Task<Error> broken() = 0;
   // True while at least one more byte could be written without waiting.
   virtual bool has_room() const = 0;
+  // Committed bytes that have not left for the first time.
+  virtual std::size_t unsent() const = 0;
 };
 
 // How a connection ended.
@@ -101,6 +104,8 @@ class MuxConnection {
 
   // Says why and ends. `code` is the application's.
   virtual void close(std::uint64_t code, std::string reason) = 0;
+  // Refuses the peer's identity with a TLS alert (RFC 8446, 6.2) and a sentence, and ends.
+  virtual void refuse(std::uint8_t tls_alert, std::string reason) = 0;
   virtual Task<MuxClose> closed() = 0;
   virtual const std::optional<MuxClose>& close_state() const = 0;
 };
