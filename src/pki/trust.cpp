@@ -56,8 +56,10 @@ TrustStore::Verdict TrustStore::verify(std::span<const Certificate> chain) const
   const int rc = gnutls_x509_trust_list_verify_crt(parts_->list.get(), natives.data(), static_cast<unsigned>(natives.size()), kFlags, &status, nullptr);
   if (rc < 0) return Verdict::malformed;
   if (status == 0) return Verdict::trusted;
-  // A signature that does not verify is another CA of the same name.
-  if ((status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA | GNUTLS_CERT_SIGNATURE_FAILURE)) != 0) return Verdict::unknown_issuer;
+  // A signature that does not verify is another CA of the same name; a constraint that does not hold is a signer that was not allowed to.
+  constexpr unsigned kSigner =
+      GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA | GNUTLS_CERT_SIGNATURE_FAILURE | GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE;
+  if ((status & kSigner) != 0) return Verdict::unknown_issuer;
   if ((status & GNUTLS_CERT_INSECURE_ALGORITHM) != 0) return Verdict::weak_signature;
   return Verdict::malformed;
 }
