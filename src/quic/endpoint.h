@@ -36,6 +36,7 @@ struct EndpointSettings {
 struct EndpointSecrets {
   std::array<std::byte, 32> token{};  // Retry and NEW_TOKEN
   std::array<std::byte, 32> reset{};  // stateless reset tokens
+  std::array<std::byte, 64> ticket{};  // session tickets (ServerStart::ticket_key)
 };
 
 // Hands a stray datagram to the loop that owns its connection id (kernel GRO can merge a burst onto one socket). From any thread.

@@ -3,9 +3,9 @@
 // It is fed datagrams and time and hands out datagrams. Events only record: an implementer of EngineEvents must not call the
 // engine back from inside one, except for the stream calls (write, consume, finish, reset...), which only queue.
 // Invariant: after any call the engine is either alive, with deadline() telling when it must be woken, or over, with close_info()
-// telling why; then every stream has failed and no event follows. One more flush() of an engine that is over writes its
-// CONNECTION_CLOSE, if one is due; after that its owner may drop it (and answers for it while the closing period lasts, RFC 9000
-// 10.2). Everything happens on one thread.
+// telling why; then every stream has failed and on_closed(), from the next flush() or from the call that ended it, is the last event.
+// An engine that is over still writes its CONNECTION_CLOSE and answers what comes with it again, rate limited (RFC 9000 10.2), in a few
+// hundred bytes of memory: its owner keeps feeding, flushing and waking it until finished(). Everything happens on one thread.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -35,7 +35,7 @@ struct EngineSettings {
   enum class Congestion : std::uint8_t { bbr, cubic };
   Congestion congestion = Congestion::bbr;
   Duration idle_timeout = 150s;            // min of both sides; must exceed the longest outage that a connection shall survive
-  Duration keep_alive = 15s;               // a PING after so long without a packet: holds NAT mappings open, which live 30 s and more
+  Duration keep_alive = 15s;               // a PING after so long without a packet: holds NAT mappings open, which live 30 s and more; 0: none
   Duration handshake_timeout = 10s;
   Duration max_ack_delay = 25ms;           // the RFC's default
   Duration initial_rtt = 333ms;            // the RFC's default
@@ -45,6 +45,7 @@ struct EngineSettings {
   std::size_t send_buffer = 1_MiB;         // unsent bytes of one stream before its writer waits; unacknowledged ones come on top
   std::uint64_t max_streams = 4096;        // that the peer may have open; extended as they close
   Duration bulk_queue_target = 12ms;       // bulk is held back by queueing delay over the path's minimum, never by a share of the window
+  std::uint64_t overload_code = 0;         // with which the stream that holds most unread bytes is aborted when the budget is over
   bool pmtud = true;
   bool ecn = true;
 };
@@ -89,6 +90,7 @@ class EngineStream {
   void consume(std::size_t n);  // extends the stream's window, and grows it for a reader that drains
   bool at_end() const;          // all was consumed and the peer is done
   std::optional<std::uint64_t> reset_code() const;  // RESET_STREAM from the peer
+  bool overloaded() const;      // aborted by the engine, with `overload_code`, because memory ran out while this one held most unread bytes
 
   // Sending. `prepare` gives room in place, empty when `send_buffer` is unsent.
   MutableBytes prepare();
@@ -100,7 +102,8 @@ class EngineStream {
   void abort(std::uint64_t code);  // RESET_STREAM + STOP_SENDING, as far as each half is open
   void set_priority(net::Priority priority);
   bool closed() const;          // by QUIC or because the connection is over
-  void release();               // the user's last call: aborts what is open (code 0) and lets the engine free it
+  // The user's last call: lets the engine free it. What was finished is still delivered; what is open is aborted with code 0.
+  void release();
 
   void* user = nullptr;         // the wrapper's own
 
@@ -128,6 +131,7 @@ class Engine {
     ConnectionId dcid, scid;                 // of the Initial packet: what the client calls us, and itself
     std::optional<ConnectionId> original_dcid;  // it came back from a Retry: `dcid` is the Retry's id and this the first one
     Bytes token;                             // verified: lifts the limit on what an unproved address may be sent; empty: none
+    Bytes ticket_key;                        // 64 bytes that all loops and replicas share (pki::LinkSecrets); empty: no session tickets
   };
   static Result<std::unique_ptr<Engine>> connect(const EngineSettings&, const ClientStart&, CidSource&, EngineEvents&, net::MemoryBudget&,
                                                  TimePoint now);
@@ -140,14 +144,18 @@ class Engine {
   void flush(TimePoint now, Emit emit);
   // What is overdue at `now`: loss detection, PTO, idle timeout, keep-alive. Call flush() afterwards.
   void expire(TimePoint now);
-  TimePoint deadline() const;  // TimePoint::max() when there is nothing to wait for
+  // TimePoint::max() when there is nothing to wait for. Not later than the last `now` when flush() stopped at its limit of one turn.
+  TimePoint deadline() const;
+  bool finished() const;       // over, and nothing is left to send or to answer
 
   EngineStream* open_stream(net::Priority priority);  // null: the peer allows no more just now
+  // False when something was dropped: this one, because it does not fit, or the oldest of the least important class in a full queue.
   bool send_datagram(Bytes payload, net::Priority priority);
   std::size_t max_datagram() const;
   void ping();
   void update_keys();                                 // RFC 9001 6; done by itself before the AEAD's limit
-  void migrate(const net::SocketAddress& local, TimePoint now);  // client: use this path from now on (RFC 9000 9)
+  // Client: use this path from now on (RFC 9000 9). Before the handshake is confirmed, or without a spare id: as soon as that is so.
+  void migrate(const net::SocketAddress& local, TimePoint now);
   void close(std::uint64_t code, std::string_view reason, TimePoint now);
   // Refuses the peer after the handshake with a TLS alert and a sentence (RFC 9001 4.8: CRYPTO_ERROR).
   void refuse(std::uint8_t tls_alert, std::string_view reason, TimePoint now);
@@ -163,6 +171,12 @@ class Engine {
   net::SocketAddress local() const;
   TimePoint last_heard() const;
   Duration pto() const;                               // probe timeout (RFC 9002 6.2.1); a closing period lasts three
+
+  struct Counters {
+    std::uint64_t streams_overloaded = 0;  // aborted because memory ran out
+    std::uint64_t datagrams_dropped = 0;   // to send, from a full queue or too large by now
+  };
+  const Counters& counters() const;
 
  private:
   class Impl;
