@@ -12,6 +12,7 @@
 #include "net/mux.h"
 #include "net/network.h"
 #include "pki/credentials.h"
+#include "quic/cid_source.h"
 #include "quic/engine.h"
 #include "runtime/task.h"
 
@@ -30,13 +31,6 @@ struct EndpointSettings {
   EndpointLimits limits;
   LoopIndex loop{0};
   std::uint16_t loops = 1;
-};
-
-// Secrets that all loops, and all replicas, share; derived from one master secret.
-struct EndpointSecrets {
-  std::array<std::byte, 32> token{};  // Retry and NEW_TOKEN
-  std::array<std::byte, 32> reset{};  // stateless reset tokens
-  std::array<std::byte, 64> ticket{};  // session tickets (ServerStart::ticket_key)
 };
 
 // Hands a stray datagram to the loop that owns its connection id (kernel GRO can merge a burst onto one socket). From any thread.
