@@ -62,6 +62,8 @@ struct MuxClose {
   std::uint64_t code = 0;      // application code, or the transport's when !application
   bool application = true;
   std::string reason;          // text that the closing side gave: from outside, so shown but never interpreted
+  // Silence is neither orderly nor by the peer, and has code 0: Code::timeout. Orderly with an application code or the transport's
+  // NO_ERROR: Code::closed. A failed or refused handshake (CRYPTO_ERROR, CONNECTION_REFUSED): Code::refused. The rest: Code::reset.
   Error to_error() const;
 };
 
@@ -73,6 +75,7 @@ struct MuxStats {
   std::uint64_t congestion_window = 0, bytes_in_flight = 0;
   std::uint64_t streams = 0;                             // open now
   std::size_t memory = 0;                                // bytes buffered for streams, both ways
+  std::uint64_t datagrams_dropped = 0;                   // received, and nobody took them in time
 };
 
 class MuxConnection {
@@ -95,6 +98,8 @@ class MuxConnection {
   virtual std::string_view alpn() const = 0;
 
   virtual MuxStats stats() const = 0;
+  // True while only the memory kept for control and management is left: no new ordinary flows.
+  virtual bool memory_tight() const = 0;
   virtual SocketAddress peer() const = 0;
   virtual SocketAddress local() const = 0;
   virtual std::string_view transport() const = 0;  // "quic"
