@@ -1,0 +1,103 @@
+// cloud_link.h: the cloud's side of the link on one loop: takes connections, checks who dials, holds their sessions.
+//
+// Invariant: nothing is taken from a connection before its certificate was checked (resumed ones too) and its Hello was valid and
+// named the certificate's node. Sessions of other loops are reached through `siblings`, by posting to their loop.
+#pragma once
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "link/nodes.h"
+#include "link/peers.h"
+#include "link/session.h"
+#include "link/trust.h"
+#include "quic/endpoint.h"
+
+namespace fairlead::link {
+
+// One connected session, for people.
+struct SessionStatus {
+  NodeName node;
+  SessionState state;
+  WallTime since;
+  net::SocketAddress address;
+  std::string transport;
+  net::MuxStats carrier;
+  FlowTally flows;
+  wire::Labels labels;
+  std::string software;
+  LoopIndex loop;
+};
+
+struct CloudCounters {
+  std::uint64_t accepted = 0;         // sessions
+  std::uint64_t refused_identity = 0; // by certificate
+  std::uint64_t refused_hello = 0;
+  std::uint64_t superseded = 0;
+};
+
+class CloudLink final : public Peers {
+ public:
+  static constexpr std::string_view kAlpn = "fairlead/1";
+
+  struct Options {
+    SessionOptions session;
+    std::string software;
+    std::size_t greeting = 1024;  // connections between handshake and Hello; the next ones wait in the endpoint's backlog
+  };
+
+  CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses, Options options);
+  ~CloudLink() override;
+
+  // All CloudLinks of the process with their loops, by loop index; set before run(), outlives this.
+  struct Sibling {
+    Loop* loop;
+    CloudLink* link;
+  };
+  void set_siblings(std::span<const Sibling> siblings) { siblings_ = siblings; }
+
+  // Takes connections until destroyed.
+  Task<void> run();
+  // No new sessions; tells every edge and gives flows `limit` to end.
+  Task<void> drain(Duration limit, std::string reason);
+
+  std::shared_ptr<Session> find(const NodeName& node) const;  // on this loop only
+  std::vector<SessionStatus> status() const;
+  const CloudCounters& counters() const { return counters_; }
+  // After the revocation list or the clock has changed: ends the sessions that are no longer to be here.
+  void check_sessions();
+  void end(const NodeName& node, SessionId session, wire::SessionCode code, std::string reason);
+
+  // Peers
+  std::optional<LoopIndex> home(const Destination& to) const override;
+  Task<FlowResult<std::unique_ptr<Flow>>> open(Destination to, wire::FlowOpen open) override;
+  LoopIndex loop_index() const override { return index_; }
+
+ private:
+  struct Held {
+    SessionId id;
+    std::shared_ptr<Session> session;
+  };
+  Task<void> greet(std::unique_ptr<net::MuxConnection> carrier);
+  Task<void> serve(std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer, wire::Hello hello);
+  Task<void> refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message);
+  Task<FlowResult<std::unique_ptr<Flow>>> open_remote(LoopIndex home, NodeName node, wire::FlowOpen open);
+
+  Loop& loop_;
+  LoopIndex index_;
+  quic::Endpoint& endpoint_;
+  Nodes& nodes_;
+  const Trust& trust_;
+  const EgressTable& egresses_;
+  Options options_;
+  std::span<const Sibling> siblings_;
+  std::map<NodeName, Held> sessions_;
+  CloudCounters counters_;
+  bool draining_ = false;
+  std::size_t greeting_ = 0;
+  WaitQueue greeted_;
+  Scope tasks_;
+};
+
+}  // namespace fairlead::link

@@ -1,0 +1,85 @@
+// flow.h: one conversation across the link.
+//
+// The opener may send payload at once; it goes out together with FlowOpen. The acceptor answers once, with accept() when its service
+// is really connected, or with refuse(). The flow is over when both halves are shut or either side aborts. It lives on one loop;
+// destroying an open Flow aborts what is open (CANCELLED).
+#pragma once
+#include <memory>
+#include <string>
+
+#include "link/refusal.h"
+#include "net/mux.h"
+#include "runtime/loop.h"
+
+namespace fairlead::link {
+
+// What a session counts of its flows. Shared by the session and its flows, since either may go first.
+struct FlowTally {
+  std::uint64_t open = 0;      // now
+  std::uint64_t opened = 0;    // ever
+  std::uint64_t refused = 0;
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // payload
+};
+
+class Flow {
+ public:
+  // A flow that sends so much without a pause is a transfer, whatever its rule says, and must not delay those that are not.
+  static constexpr std::size_t kBulkAfter = 512_KiB;
+  static constexpr Duration kPause = 200ms;  // so long with nothing to send, and it has its own class again
+
+  Flow(Loop& loop, std::unique_ptr<net::MuxStream> stream, wire::FlowOpen open, FlowId id, std::shared_ptr<FlowTally> tally);
+  ~Flow();
+  Flow(const Flow&) = delete;
+  Flow& operator=(const Flow&) = delete;
+
+  const wire::FlowOpen& head() const { return open_; }
+  FlowId id() const { return id_; }
+  Loop& loop() const { return loop_; }
+
+  // Session::open's: the frame of FlowOpen, which is not payload.
+  Task<Result<void>> write_head(Bytes frame) { return stream_->write(frame); }
+  // Opener: the far side's answer. Must be had before the first peek().
+  Task<FlowResult<wire::FlowReply>> reply();
+  // Acceptor: exactly one of these.
+  Task<Result<void>> accept(std::string head = {});
+  Task<void> refuse(Refusal refusal);
+
+  // Payload, as net::MuxStream has it.
+  Task<Result<Bytes>> peek();
+  void consume(std::size_t n);
+  Task<Result<MutableBytes>> prepare() { return stream_->prepare(); }
+  void commit(std::size_t n);
+  Task<Result<void>> write(Bytes bytes);
+  Result<void> shut() { return stream_->shut(); }
+  void abort(FlowCode why);
+  bool has_room() const { return stream_->has_room(); }
+  // Ends when the peer aborts or the session is over.
+  Task<Error> broken() { return stream_->broken(); }
+  // Why the peer aborted; INTERNAL if it did not say, LINK_DOWN if the session ended.
+  FlowCode peer_code() const;
+
+  std::uint64_t bytes_in() const { return bytes_in_; }
+  std::uint64_t bytes_out() const { return bytes_out_; }
+
+ private:
+  void classify(std::size_t n);
+
+  Loop& loop_;
+  std::unique_ptr<net::MuxStream> stream_;
+  wire::FlowOpen open_;
+  FlowId id_;
+  std::shared_ptr<FlowTally> tally_;
+  net::Priority own_class_;
+  bool bulk_ = false;
+  bool aborted_ = false;
+  std::size_t run_ = 0;  // bytes sent without a pause
+  TimePoint last_sent_{};
+  std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
+};
+
+net::Priority priority_of(TrafficClass c);
+
+// The frame at the front of `stream`, consumed. Code::closed when the stream ends inside or before it.
+Task<Result<std::vector<std::byte>>> read_frame(net::MuxStream& stream, std::size_t limit = wire::kMaxFrame);
+
+}  // namespace fairlead::link
