@@ -118,7 +118,7 @@ PermitRootLogin prohibit-password
 UsePAM no
 """)
         world.start_cloud(shutil.which("sshd"), "-D", "-e", "-f", config)
-        world.cloud.wait_listening(TUNNEL_PORT, world.cloud.address)
+        world.cloud.wait_listening(TUNNEL_PORT)
         world.start_edge("ssh", "-F", "none", "-N", "-p", str(TUNNEL_PORT), "-i", folder / "user", "-o", f"UserKnownHostsFile={known}",
                          "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes",
                          "-R", f"127.0.0.1:{ENTRANCE_PORT}:127.0.0.1:{SERVICE_PORT}", f"{getpass.getuser()}@{world.cloud.address}")

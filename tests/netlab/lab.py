@@ -19,6 +19,7 @@ from . import namespace, owner
 from .process import Process
 from .wait import until
 
+_LISTEN = "0A"  # a socket's state in /proc/net/tcp
 CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2"
 
 # What a home router does: the edge's packets leave with the router's address; nothing comes in that nobody inside asked for.
@@ -78,9 +79,14 @@ class Host:
         return connection
 
 
-    def wait_listening(self, port, address="127.0.0.1", seconds=10):
-        """Until a connection to the port is accepted (and closed again)."""
-        until(lambda: self.connect(port, address).close() is None, seconds, f"something listening at {address}:{port}")
+    def listening(self, port):
+        """Whether a TCP socket listens at `port`, seen without opening a connection that a tunnel would carry on."""
+        with self.entered():
+            rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/thread-self/net/{table}").read_text().splitlines()[1:]]
+        return any(row[3] == _LISTEN and int(row[1].rsplit(":", 1)[1], 16) == port for row in rows)
+
+    def wait_listening(self, port, seconds=10):
+        until(lambda: self.listening(port), seconds, f"something listening at port {port} of {self.role}")
 
 
 class Lab:

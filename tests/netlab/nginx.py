@@ -30,5 +30,5 @@ def serve(host, port, root, name="nginx", address="127.0.0.1"):
     config = folder / "nginx.conf"
     config.write_text(_CONFIG.format(folder=folder, log=host.lab.logs / f"{name}.log", address=address, port=port, root=root))
     process = host.start(name, ["nginx", "-e", host.lab.logs / f"{name}.log", "-c", config])
-    host.wait_listening(port, "127.0.0.1" if address == "0.0.0.0" else address)
+    host.wait_listening(port)
     return process

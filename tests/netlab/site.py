@@ -100,6 +100,10 @@ class Site:
     def connected(self, node):
         return self.nodes().get(node, {}).get("connected", False)
 
+    def edge_connected(self, edge):
+        """Whether the edge itself says that it is connected."""
+        return edge.admin("/readyz")[0] == 200
+
     def wait_connected(self, node, seconds=CONNECT_SECONDS):
         until(lambda: self.connected(node), seconds, f"{node} connected, {self.edges[node].process.log}")
 

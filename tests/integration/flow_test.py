@@ -1,0 +1,113 @@
+"""A flow is a TCP connection: what one end does, the other sees."""
+import hashlib
+import os
+import socket
+import struct
+import threading
+
+import pytest
+
+import netlab
+
+
+def reset(connection):
+    """Closes with a TCP reset instead of a FIN."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def read_all(connection):
+    pieces = []
+    while piece := connection.recv(1 << 16):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def test_bytes_go_both_ways(way):
+    client, target = way.pair()
+    client.sendall(b"question")
+    assert target.recv(100) == b"question"
+    target.sendall(b"answer")
+    assert client.recv(100) == b"answer"
+
+
+def test_the_target_may_speak_first(way):
+    client, target = way.pair()
+    target.sendall(b"220 ready")
+    assert client.recv(100) == b"220 ready"
+
+
+def test_half_close_by_the_client_leaves_the_other_half_open(way):
+    client, target = way.pair()
+    client.sendall(b"all of it")
+    client.shutdown(socket.SHUT_WR)
+    assert read_all(target) == b"all of it"
+    for word in (b"still ", b"here"):
+        target.sendall(word)
+        assert client.recv(100) == word
+    target.close()
+    assert client.recv(1) == b""
+
+
+def test_half_close_by_the_target_leaves_the_other_half_open(way):
+    client, target = way.pair()
+    target.sendall(b"all of it")
+    target.shutdown(socket.SHUT_WR)
+    assert read_all(client) == b"all of it"
+    for word in (b"still ", b"here"):
+        client.sendall(word)
+        assert target.recv(100) == word
+    client.close()
+    assert target.recv(1) == b""
+
+
+def test_reset_by_the_client_is_a_reset_at_the_target(way):
+    client, target = way.pair()
+    client.sendall(b"x")
+    assert target.recv(1) == b"x"
+    reset(client)
+    with pytest.raises(ConnectionResetError):
+        target.recv(1)
+
+
+def test_reset_by_the_target_is_a_reset_at_the_client(way):
+    client, target = way.pair()
+    client.sendall(b"x")
+    assert target.recv(1) == b"x"
+    reset(target)
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+
+def test_a_refused_connect_is_a_reset_at_once(way):
+    clock = netlab.Clock()
+    with pytest.raises(ConnectionResetError):
+        way.connect().recv(1)
+    assert clock.seconds < 1
+
+
+def test_a_large_transfer_is_whole_in_both_directions_at_once(way):
+    size = 64 * 2**20
+    payload = os.urandom(size)
+    wanted = hashlib.sha256(payload).hexdigest()
+    client, target = way.pair()
+    found = {}
+
+    def receive(name, connection):
+        digest = hashlib.sha256()
+        while piece := connection.recv(1 << 18):
+            digest.update(piece)
+        found[name] = digest.hexdigest()
+
+    def send(connection):
+        connection.sendall(payload)
+        connection.shutdown(socket.SHUT_WR)
+
+    client.settimeout(30), target.settimeout(30)
+    threads = [threading.Thread(target=receive, args=("client", client)), threading.Thread(target=receive, args=("target", target)),
+               threading.Thread(target=send, args=(client,)), threading.Thread(target=send, args=(target,))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {"client": wanted, "target": wanted}
