@@ -6,13 +6,18 @@
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define FAIRLEAD_POISON_FRAMES 1  // let the sanitizer see each frame as an allocation of its own
+#define FAIRLEAD_UNPOOLED_FRAMES  // let the sanitizer see each frame as an allocation of its own
 #endif
 #endif
 
 namespace fairlead {
 namespace {
 
+#ifdef FAIRLEAD_UNPOOLED_FRAMES
+constexpr bool kPooled = false;
+#else
+constexpr bool kPooled = true;
+#endif
 constexpr std::size_t kStep = 64;       // sizes are rounded up to a cache line
 constexpr std::size_t kLargest = 2048;  // larger frames are rare and go to the heap
 constexpr std::uint32_t kKept = 256;    // of one size: what a burst of requests uses again
@@ -46,8 +51,7 @@ Pool& pool() {
 }  // namespace
 
 void* allocate_frame(std::size_t size) {
-#ifndef FAIRLEAD_POISON_FRAMES
-  if (size <= kLargest) {
+  if (kPooled && size <= kLargest) {
     const std::size_t index = (size + kStep - 1) / kStep;
     Pool::Slot& slot = pool().slots[index];
     if (slot.free != nullptr) {
@@ -58,13 +62,11 @@ void* allocate_frame(std::size_t size) {
     }
     return ::operator new(index * kStep);
   }
-#endif
   return ::operator new(size);
 }
 
 void free_frame(void* frame, std::size_t size) noexcept {
-#ifndef FAIRLEAD_POISON_FRAMES
-  if (size <= kLargest) {
+  if (kPooled && size <= kLargest) {
     Pool::Slot& slot = pool().slots[(size + kStep - 1) / kStep];
     if (slot.count < kKept) {
       Block* block = static_cast<Block*>(frame);
@@ -74,9 +76,6 @@ void free_frame(void* frame, std::size_t size) noexcept {
       return;
     }
   }
-#else
-  static_cast<void>(size);
-#endif
   ::operator delete(frame);
 }
 
