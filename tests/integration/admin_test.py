@@ -4,7 +4,7 @@ import re
 
 import netlab
 
-from conftest import NODE
+from ways import NODE
 
 
 def test_status_tells_of_each_node(to_edge):

@@ -1,7 +1,7 @@
 """Configuration that is wrong is refused with file and line, before anything starts."""
 import pytest
 
-from conftest import NODE
+from ways import NODE
 
 BROKEN = {
     "an unknown key": ("loops: 1\nloopz: 2\n", "config.yaml:2", "loopz"),

@@ -6,7 +6,7 @@ import pytest
 
 import netlab
 
-from conftest import NODE, way_of
+from ways import NODE, way_of
 
 
 @pytest.mark.parametrize("side", ["cloud", "edge"])

@@ -7,7 +7,7 @@ import pytest
 import netlab
 from netlab.site import LINK_PORT
 
-from conftest import NODE
+from ways import NODE
 
 REFUSED_SECONDS = 10
 

@@ -5,7 +5,7 @@ import pytest
 
 import netlab
 
-from conftest import NODE
+from ways import NODE
 
 BACK_SECONDS = 5
 

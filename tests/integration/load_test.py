@@ -5,7 +5,7 @@ import socket
 import netlab
 from netlab import manifests, proc
 
-from conftest import NODE
+from ways import NODE
 
 CONNECTIONS = 5000
 STALLED = 20

@@ -6,7 +6,7 @@ import pytest
 import netlab
 from netlab import lab as lab_module, manifests
 
-from conftest import NODE
+from ways import NODE
 
 RELOAD_SECONDS = 1
 
