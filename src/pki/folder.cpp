@@ -49,8 +49,6 @@ Result<void> write_certificate(const fs::path& file, const Certificate& certific
 
 }  // namespace
 
-Result<void> nothing_else(const fs::path&) { return {}; }
-
 Result<void> init_cloud_folder(const fs::path& dir, const std::vector<HostName>& names, WallTime now, AlsoWrite also) {
   return make_folder(dir, [&](const fs::path& staging) -> Result<void> {
     const Authority authority = Authority::create(now);

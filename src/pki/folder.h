@@ -35,7 +35,7 @@ constexpr char kEdgeKey[] = "edge-key.pem";
 
 // Adds what belongs to other layers (config, routes) to a folder that is being made; its failure undoes all.
 using AlsoWrite = FunctionRef<Result<void>(const std::filesystem::path& staging)>;
-Result<void> nothing_else(const std::filesystem::path& staging);
+inline constexpr auto nothing_else = [](const std::filesystem::path&) -> Result<void> { return {}; };
 
 // A new CA, a certificate for `names` (what edges dial), a master secret and an empty revocation list.
 Result<void> init_cloud_folder(const std::filesystem::path& dir, const std::vector<HostName>& names, WallTime now, AlsoWrite also = nothing_else);
