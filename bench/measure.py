@@ -108,7 +108,7 @@ def profile(world, folder):
             user, system = (after - begun for after, begun in zip(proc.cpu_seconds(pids), before[side]))
             lines.append(f"{side}: user {user:.2f} s, system {system:.2f} s")
         return lines
-    recorders = {side: world.cloud.start(f"perf-{side}", ["perf", "record", "-q", "-F", "499", "-g", "-o", folder / f"perf-{side}.data",
+    recorders = {side: world.cloud.start(f"perf-{side}", ["perf", "record", "-q", "-F", "1999", "-g", "-o", folder / f"perf-{side}.data",
                                                           "-p", ",".join(map(str, pids))], ends=True) for side, pids in sides.items()}
     for side in sides:
         until((folder / f"perf-{side}.data").exists, 10, "perf recording")
@@ -121,7 +121,7 @@ def profile(world, folder):
         for sort in ("dso", "dso,symbol"):
             report = world.cloud.run(["perf", "report", "-i", folder / f"perf-{side}.data", "--stdio", "--no-children", "-g", "none",
                                       "--percent-limit", "1", "--sort", sort]).stdout
-            rows = [line.rstrip() for line in report.splitlines() if line.strip() and not line.startswith("#")]
+            rows = [line.rstrip(" -") for line in report.splitlines() if line.strip() and not line.startswith("#")]
             lines += rows[:6 if sort == "dso" else 20] + [""]
     return lines
 
