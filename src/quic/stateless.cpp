@@ -109,7 +109,8 @@ std::vector<std::byte> refusal(const Initial& initial, std::uint64_t code) {
   const ngtcp2_cid theirs = to_native(initial.scid);
   const ngtcp2_cid ours = to_native(initial.dcid);
   Packet packet;
-  return written(packet, ngtcp2_crypto_write_connection_close(packet.data(), packet.size(), initial.version, &theirs, &ours, code, nullptr, 0));
+  return written(packet,
+                 ngtcp2_crypto_write_connection_close(packet.data(), packet.size(), initial.version, &theirs, &ours, code, nullptr, 0));
 }
 
 std::vector<std::byte> reset(std::size_t trigger, const StatelessResetToken& token) {

@@ -13,11 +13,11 @@
 
 namespace fairlead::quic::stateless {
 
-constexpr std::size_t kMinInitial = 1200;     // of the datagram: RFC 9000 14.1
-constexpr std::size_t kMinInitialDcid = 8;    // RFC 9000 7.2
-constexpr Duration kRetryTokenLife = 15s;     // a round trip, and what a slow client adds
-constexpr Duration kAddressTokenLife = 24h;   // NEW_TOKEN: an edge that was away for a day may prove its address again
-constexpr std::size_t kMaxReset = 43;         // longer ones look no more like a packet: RFC 9000 10.3
+constexpr std::size_t kMinInitial = 1200;    // of the datagram: RFC 9000 14.1
+constexpr std::size_t kMinInitialDcid = 8;   // RFC 9000 7.2
+constexpr Duration kRetryTokenLife = 15s;    // a round trip, and what a slow client adds
+constexpr Duration kAddressTokenLife = 24h;  // NEW_TOKEN: an edge that was away for a day may prove its address again
+constexpr std::size_t kMaxReset = 43;        // longer ones look no more like a packet: RFC 9000 10.3
 
 // What the version-independent head of a packet says (RFC 8999).
 struct Head {
