@@ -3,9 +3,9 @@
 // Invariant: nothing is taken from a connection before its certificate was checked (resumed ones too) and its Hello was valid and
 // named the certificate's node. Sessions of other loops are reached through `siblings`, by posting to their loop.
 #pragma once
-#include <map>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "link/nodes.h"
@@ -67,7 +67,7 @@ class CloudLink final : public Peers {
   const CloudCounters& counters() const { return counters_; }
   // After the revocation list or the clock has changed: ends the sessions that are no longer to be here.
   void check_sessions();
-  void end(const NodeName& node, SessionId session, wire::SessionCode code, std::string reason);
+  void end(SessionId session, wire::SessionCode code, std::string reason);
 
   // Peers
   std::optional<LoopIndex> home(const Destination& to) const override;
@@ -75,13 +75,10 @@ class CloudLink final : public Peers {
   LoopIndex loop_index() const override { return index_; }
 
  private:
-  struct Held {
-    SessionId id;
-    std::shared_ptr<Session> session;
-  };
   Task<void> greet(std::unique_ptr<net::MuxConnection> carrier);
   Task<void> serve(std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer, wire::Hello hello);
   Task<void> refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message);
+  void end_at(LoopIndex loop, SessionId session, wire::SessionCode code, std::string reason);
   Task<FlowResult<std::unique_ptr<Flow>>> open_remote(LoopIndex home, NodeName node, wire::FlowOpen open);
 
   Loop& loop_;
@@ -92,7 +89,9 @@ class CloudLink final : public Peers {
   const EgressTable& egresses_;
   Options options_;
   std::span<const Sibling> siblings_;
-  std::map<NodeName, Held> sessions_;
+  std::unordered_map<SessionId, std::shared_ptr<Session>> sessions_;  // all that run, those that were superseded and are ending too
+  std::unordered_map<NodeName, SessionId> current_;
+  std::shared_ptr<FlowTally> remote_tally_ = std::make_shared<FlowTally>();  // of handles; the session's loop counts the flows
   CloudCounters counters_;
   bool draining_ = false;
   std::size_t greeting_ = 0;

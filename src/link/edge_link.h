@@ -55,6 +55,8 @@ class EdgeLink final : public Peers {
   Task<void> drain(Duration limit, std::string reason);
 
   std::shared_ptr<Session> session() const { return session_; }  // null while not connected
+  // Returns when a session has come up, or at once if there is one.
+  Task<void> connected();
   EdgeStatus status() const;
   void check_session();  // as CloudLink::check_sessions
 
@@ -67,6 +69,7 @@ class EdgeLink final : public Peers {
   // One try: from the name's look-up to the end of the session. Returns why it ended.
   Task<Error> attempt();
   Task<Result<std::shared_ptr<Session>>> greet(std::unique_ptr<net::MuxConnection> carrier);
+  void set_state(EdgeState state);
 
   Loop& loop_;
   net::Network& network_;
@@ -80,6 +83,7 @@ class EdgeLink final : public Peers {
   std::optional<quic::Resumption> resumption_;
   std::unique_ptr<quic::Endpoint> endpoint_;
   std::shared_ptr<Session> session_;
+  WaitQueue changed_;
 };
 
 }  // namespace fairlead::link

@@ -1,0 +1,288 @@
+#include "link/cloud_link.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/log.h"
+#include "link/remote_flow.h"
+
+namespace fairlead::link {
+namespace {
+
+std::int64_t unix_ms(WallTime at) { return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count(); }
+
+// How far the two clocks may differ before it is worth a word.
+constexpr std::int64_t kClockSkewMs = 60'000;
+
+}  // namespace
+
+CloudLink::CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses,
+                     Options options)
+    : loop_(loop), index_(index), endpoint_(endpoint), nodes_(nodes), trust_(trust), egresses_(egresses), options_(std::move(options)),
+      greeted_(loop), tasks_(loop) {}
+
+CloudLink::~CloudLink() { tasks_.cancel_now(); }
+
+Task<void> CloudLink::run() {
+  for (;;) {
+    while (greeting_ >= options_.greeting) co_await greeted_.wait();
+    auto carrier = co_await endpoint_.accept();
+    if (!carrier) co_return;
+    greeting_++;
+    tasks_.spawn(greet(*std::move(carrier)));
+  }
+}
+
+namespace {
+struct Greeting {
+  std::size_t& count;
+  WaitQueue& done;
+  bool over = false;
+  void end() {
+    if (std::exchange(over, true)) return;
+    count--;
+    done.wake_one();
+  }
+  ~Greeting() { end(); }
+};
+
+Task<Result<wire::Hello>> read_hello(net::MuxConnection& carrier, std::unique_ptr<net::MuxStream>& control) {
+  auto stream = co_await carrier.accept();
+  if (!stream) co_return std::unexpected(stream.error());
+  control = *std::move(stream);
+  control->set_priority(net::Priority::control);
+  auto body = co_await read_frame(*control);
+  if (!body) co_return std::unexpected(body.error());
+  co_return wire::decode_hello(*body);
+}
+}  // namespace
+
+Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
+  Greeting greeting{greeting_, greeted_};
+  const std::string from = carrier->peer().to_text();
+
+  const std::vector<std::vector<std::byte>> chain = carrier->peer_chain();
+  const std::vector<Bytes> views(chain.begin(), chain.end());
+  auto peer = pki::check_peer(views, trust_.credentials()->trust(), pki::ExpectEdge{}, *trust_.revoked(), loop_.wall_now());
+  if (!peer) {
+    counters_.refused_identity++;
+    log::warn("link", "refused {}: {}", from, peer.error().message);
+    carrier->refuse(peer.error().alert(), peer.error().close_text());
+    co_return;
+  }
+
+  std::unique_ptr<net::MuxStream> control;
+  auto hello = co_await with_deadline<wire::Hello>(loop_, loop_.now() + options_.session.hello_timeout, "read Hello", read_hello(*carrier, control));
+  if (!hello) {
+    if (carrier->close_state()) {
+      log::info("link", "{} at {} closed before its hello: {}", *peer, from, carrier->close_state()->to_error());
+      co_return;
+    }
+    counters_.refused_hello++;
+    log::warn("link", "refused {} at {}: {}", *peer, from, hello.error());
+    carrier->close(static_cast<std::uint64_t>(wire::SessionCode::protocol), hello.error().describe());
+    co_return;
+  }
+
+  if (hello->version_min > wire::kVersionMax || hello->version_max < wire::kVersionMin) {
+    std::string message = fmt::format("the edge speaks versions {} to {} of the link's protocol, this cloud {} to {}: upgrade the older one",
+                                      hello->version_min, hello->version_max, wire::kVersionMin, wire::kVersionMax);
+    auto refusing = refuse_hello(*carrier, *control, wire::SessionCode::version, std::move(message));
+    co_await refusing;
+    co_return;
+  }
+  if (hello->node != peer->node->value()) {
+    std::string message = fmt::format("the edge says that it is node \"{}\", its certificate says \"{}\"", hello->node, *peer->node);
+    auto refusing = refuse_hello(*carrier, *control, wire::SessionCode::identity, std::move(message));
+    co_await refusing;
+    co_return;
+  }
+  if (draining_) {
+    auto refusing = refuse_hello(*carrier, *control, wire::SessionCode::draining, "this replica is going away: dial again");
+    co_await refusing;
+    co_return;
+  }
+  const std::int64_t skew = hello->unix_ms - unix_ms(loop_.wall_now());
+  if (std::abs(skew) > kClockSkewMs)
+    log::warn("link", "the clock of {} is {} {}: its certificate checks will be wrong", *peer, to_text(std::chrono::milliseconds(std::abs(skew))),
+              skew > 0 ? "fast" : "slow");
+  greeting.end();
+  auto serving = serve(std::move(carrier), std::move(control), *std::move(peer), *std::move(hello));
+  co_await serving;
+}
+
+Task<void> CloudLink::refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message) {
+  counters_.refused_hello++;
+  log::warn("link", "refused {}: {}", carrier.peer(), message);
+  const std::vector<std::byte> frame = wire::encode(wire::HelloReply{.software = options_.software, .code = code, .message = message});
+  auto written = co_await control.write(frame);
+  static_cast<void>(written);
+  // The close carries the same, for it may overtake the reply.
+  carrier.close(static_cast<std::uint64_t>(code), std::move(message));
+}
+
+Task<void> CloudLink::serve(std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer,
+                            wire::Hello hello) {
+  const NodeName node = *peer.node;
+  static std::atomic<std::uint64_t> next{1};
+  const SessionId id(next.fetch_add(1, std::memory_order_relaxed));
+  const Nodes::Place place{index_, id, hello.boot_id};
+  const std::string address = carrier->peer().to_text();
+
+  const std::vector<std::byte> reply = wire::encode(wire::HelloReply{.version = std::min(hello.version_max, wire::kVersionMax),
+                                                                     .features = egresses_.features(),
+                                                                     .software = options_.software,
+                                                                     .unix_ms = unix_ms(loop_.wall_now())});
+  auto written = co_await control->write(reply);
+  if (!written) co_return;
+
+  auto session = std::make_shared<Session>(loop_, std::move(carrier), std::move(control), std::move(peer), hello, hello.features, egresses_,
+                                           options_.session);
+  session->on_labels = [this, node, place](const wire::Labels& labels) { nodes_.set_labels(node, place, labels); };
+  counters_.accepted++;
+  sessions_.emplace(id, session);
+  current_.insert_or_assign(node, id);
+  if (std::optional<Nodes::Place> before = nodes_.claim(node, place, hello.labels, hello.software, address, loop_.wall_now())) {
+    counters_.superseded++;
+    std::string why = before->boot == hello.boot_id ? "the same edge has connected again" : "the node has started again, or runs twice";
+    log::info("link", "node {}: a new session from {} takes over: {}", node, address, why);
+    end_at(before->loop, before->session, wire::SessionCode::superseded, std::move(why));
+  }
+  log::info("link", "node {} is connected from {} ({})", node, address, hello.software);
+
+  net::MuxClose how = co_await session->run();
+
+  sessions_.erase(id);
+  if (auto it = current_.find(node); it != current_.end() && it->second == id) current_.erase(it);
+  nodes_.release(node, place, how.to_error().describe(), loop_.wall_now());
+  log::info("link", "node {} is gone: {}", node, how.to_error());
+}
+
+void CloudLink::end(SessionId session, wire::SessionCode code, std::string reason) {
+  auto it = sessions_.find(session);
+  if (it != sessions_.end()) it->second->end(code, std::move(reason));
+}
+
+void CloudLink::end_at(LoopIndex loop, SessionId session, wire::SessionCode code, std::string reason) {
+  if (loop == index_) {
+    end(session, code, std::move(reason));
+  } else if (loop.value() < siblings_.size()) {
+    const Sibling& other = siblings_[loop.value()];
+    other.loop->post([link = other.link, session, code, why = std::move(reason)]() mutable { link->end(session, code, std::move(why)); });
+  }
+}
+
+std::shared_ptr<Session> CloudLink::find(const NodeName& node) const {
+  auto it = current_.find(node);
+  if (it == current_.end()) return nullptr;
+  auto session = sessions_.find(it->second);
+  return session == sessions_.end() ? nullptr : session->second;
+}
+
+std::optional<LoopIndex> CloudLink::home(const Destination& to) const {
+  if (!to.node) return std::nullopt;
+  if (current_.contains(*to.node)) return index_;
+  const std::optional<Nodes::Place> place = nodes_.find(*to.node);
+  return place ? std::optional(place->loop) : std::nullopt;
+}
+
+Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open(Destination to, wire::FlowOpen open) {
+  if (!to.node) co_return refuse(FlowCode::no_route, "this is the cloud: a flow to it does not cross the link");
+  if (std::shared_ptr<Session> session = find(*to.node)) {
+    auto flow = co_await session->open(std::move(open));
+    co_return flow;
+  }
+  const std::optional<Nodes::Place> place = nodes_.find(*to.node);
+  if (!place || place->loop == index_ || place->loop.value() >= siblings_.size())
+    co_return refuse(FlowCode::link_down, fmt::format("node {} is not connected", *to.node));
+  auto flow = co_await open_remote(place->loop, *std::move(to.node), std::move(open));
+  co_return flow;
+}
+
+namespace {
+
+// Between the loops: what the session's loop answered to open(). `asked` is the asking side, gone when its task was destroyed.
+struct RemoteOpen {
+  explicit RemoteOpen(Loop& loop) : answered(loop) {}
+  WaitQueue answered;
+  std::optional<FlowResult<wire::FlowOpen>> answer;
+};
+
+Task<void> open_and_carry(CloudLink& link, NodeName node, wire::FlowOpen open, std::shared_ptr<RemoteFlow> remote, std::shared_ptr<RemoteOpen> asked,
+                          Loop& user) {
+  wire::FlowOpen head = open;
+  Destination to = Destination::to(std::move(node));
+  std::shared_ptr<Session> session = link.find(*to.node);
+  FlowResult<std::unique_ptr<Flow>> flow = refuse(FlowCode::link_down, fmt::format("node {} is not connected", *to.node));
+  if (session) flow = co_await session->open(std::move(open));
+  FlowResult<wire::FlowOpen> answer = std::move(head);
+  if (!flow) answer = std::unexpected(flow.error());
+  user.post([asked, result = std::move(answer)]() mutable {
+    asked->answer = std::move(result);
+    asked->answered.wake_all();
+  });
+  if (!flow) co_return;
+  auto carrying = RemoteFlow::carry(std::move(remote), *std::move(flow));
+  co_await carrying;
+}
+
+}  // namespace
+
+Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open_remote(LoopIndex home, NodeName node, wire::FlowOpen open) {
+  const Sibling& other = siblings_[home.value()];
+  auto remote = std::make_shared<RemoteFlow>(loop_, *other.loop);
+  auto asked = std::make_shared<RemoteOpen>(loop_);
+  // If this task is destroyed while it waits, so is the handle, and the carrying side ends the flow.
+  std::unique_ptr<net::MuxStream> handle = remote->handle();
+  other.loop->post([link = other.link, to = std::move(node), head = std::move(open), remote, asked, user = &loop_]() mutable {
+    link->tasks_.spawn(open_and_carry(*link, std::move(to), std::move(head), std::move(remote), std::move(asked), *user));
+  });
+  while (!asked->answer) co_await asked->answered.wait();
+  if (!*asked->answer) co_return std::unexpected(asked->answer->error());
+  static std::atomic<std::uint64_t> next{1ULL << 48};  // apart from the ids of flows that live where their session does
+  co_return std::make_unique<Flow>(loop_, std::move(handle), *std::move(*asked->answer), FlowId(next.fetch_add(1)), remote_tally_);
+}
+
+std::vector<SessionStatus> CloudLink::status() const {
+  std::vector<SessionStatus> all;
+  for (const auto& [node, id] : current_) {
+    auto it = sessions_.find(id);
+    if (it == sessions_.end()) continue;
+    const Session& session = *it->second;
+    all.push_back(SessionStatus{.node = node,
+                                .state = session.state(),
+                                .since = session.since(),
+                                .address = session.carrier().peer(),
+                                .transport = std::string(session.carrier().transport()),
+                                .carrier = session.carrier().stats(),
+                                .flows = session.tally(),
+                                .labels = session.labels(),
+                                .software = session.hello().software,
+                                .loop = index_});
+  }
+  return all;
+}
+
+void CloudLink::check_sessions() {
+  const std::shared_ptr<const pki::RevocationList> revoked = trust_.revoked();
+  const WallTime now = loop_.wall_now();
+  for (auto& [id, session] : sessions_)
+    if (std::optional<pki::Refusal> refusal = pki::refuse_if_ended(session->peer(), *revoked, now)) {
+      log::warn("link", "ended the session of {}: {}", session->peer(), refusal->message);
+      session->carrier().refuse(refusal->alert(), refusal->close_text());
+    }
+}
+
+Task<void> CloudLink::drain(Duration limit, std::string reason) {
+  draining_ = true;
+  endpoint_.stop_serving();
+  Scope drains(loop_);
+  std::vector<std::shared_ptr<Session>> held;
+  for (auto& [id, session] : sessions_) held.push_back(session);
+  for (auto& session : held) drains.spawn(session->drain(limit, reason));
+  co_await drains.done();
+}
+
+}  // namespace fairlead::link

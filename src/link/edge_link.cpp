@@ -1,0 +1,198 @@
+#include "link/edge_link.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "link/cloud_link.h"
+
+namespace fairlead::link {
+
+std::string_view name(EdgeState state) {
+  switch (state) {
+    case EdgeState::dialling: return "dialling";
+    case EdgeState::connected: return "connected";
+    case EdgeState::suspect: return "suspect";
+    case EdgeState::waiting: return "waiting";
+    case EdgeState::stopped: return "stopped";
+  }
+  return "stopped";
+}
+
+EdgeLink::EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint, const Trust& trust, const EgressTable& egresses, Options options)
+    : loop_(loop), network_(network), make_endpoint_(std::move(make_endpoint)), trust_(trust), egresses_(egresses), options_(std::move(options)),
+      changed_(loop) {
+  status_.cloud = options_.cloud.to_text();
+  status_.since = loop_.wall_now();
+}
+
+EdgeLink::~EdgeLink() = default;
+
+void EdgeLink::set_state(EdgeState state) {
+  if (status_.state != state) status_.since = loop_.wall_now();
+  status_.state = state;
+}
+
+Task<void> EdgeLink::run() {
+  Duration bound = options_.retry_first;
+  while (!stopped_) {
+    set_state(EdgeState::dialling);
+    status_.attempts++;
+    was_connected_ = false;
+    Error why = co_await attempt();
+    if (stopped_) break;
+    // The same reason again and again is said once: an edge may try for days.
+    if (std::string text = why.describe(); text != status_.last_error || was_connected_) {
+      log::warn("link", "{} the cloud at {}: {}", was_connected_ ? "lost" : "cannot reach", status_.cloud, text);
+      status_.last_error = std::move(text);
+    }
+    if (was_connected_) {
+      status_.attempts = 0;
+      bound = options_.retry_first;
+    }
+    set_state(EdgeState::waiting);
+    const auto wait = Duration(static_cast<Duration::rep>(loop_.random().unit() * static_cast<double>(bound.count())));
+    bound = std::min(bound * 2, options_.retry_cap);
+    co_await loop_.sleep(wait);
+  }
+  set_state(EdgeState::stopped);
+  changed_.wake_all();
+}
+
+Task<Error> EdgeLink::attempt() {
+  auto addresses = co_await network_.resolve(options_.cloud.host);
+  if (!addresses) co_return addresses.error();
+
+  Error last(Code::unreachable, "no address was tried");
+  for (const net::IpAddress& ip : *addresses) {
+    const net::SocketAddress to{ip, options_.cloud.port};
+    status_.address = to;
+    auto endpoint = make_endpoint_(to);
+    if (!endpoint) {
+      last = endpoint.error();
+      continue;
+    }
+    endpoint_ = *std::move(endpoint);
+    quic::Endpoint::ClientOptions options;
+    options.tls.credentials = trust_.credentials();
+    options.tls.alpn = std::string(CloudLink::kAlpn);
+    if (!net::IpAddress::parse(options_.cloud.host)) options.tls.server_name = options_.cloud.host;
+    if (resumption_) options.resumption = &*resumption_;
+    options.on_resumption = [this](const quic::Resumption& resumption) { resumption_ = resumption; };
+    auto carrier = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(
+        loop_, loop_.now() + options_.connect_timeout, "connect", endpoint_->connect(to, std::move(options)));
+    if (!carrier) {
+      // What cannot be resumed is dialled from nothing the next time.
+      resumption_.reset();
+      last = Error::wrap(fmt::format("dial {}", to), carrier.error());
+      continue;
+    }
+    auto session = co_await greet(*std::move(carrier));
+    if (!session) {
+      resumption_.reset();
+      last = Error::wrap(fmt::format("greet {}", to), session.error());
+      continue;
+    }
+    was_connected_ = true;
+    session_ = *session;
+    set_state(EdgeState::connected);
+    changed_.wake_all();
+    log::info("link", "connected to the cloud at {} ({})", status_.cloud, to);
+    net::MuxClose how = co_await session_->run();
+    session_.reset();
+    co_return how.to_error();
+  }
+  co_return last;
+}
+
+namespace {
+
+Task<Result<wire::HelloReply>> exchange_hello(net::MuxStream& control, wire::Hello hello) {
+  const std::vector<std::byte> frame = wire::encode(hello);
+  auto written = co_await control.write(frame);
+  if (!written) co_return std::unexpected(written.error());
+  auto body = co_await read_frame(control);
+  if (!body) co_return std::unexpected(body.error());
+  co_return wire::decode_hello_reply(*body);
+}
+
+// The cloud's own words about why it closed say more than our failed read.
+Error better_reason(const net::MuxConnection& carrier, Error error) {
+  return carrier.close_state() ? carrier.close_state()->to_error() : std::move(error);
+}
+
+}  // namespace
+
+Task<Result<std::shared_ptr<Session>>> EdgeLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
+  const std::vector<std::vector<std::byte>> chain = carrier->peer_chain();
+  const std::vector<Bytes> views(chain.begin(), chain.end());
+  auto peer = pki::check_peer(views, trust_.credentials()->trust(), pki::ExpectCloud{options_.cloud.host}, *trust_.revoked(), loop_.wall_now());
+  if (!peer) {
+    carrier->refuse(peer.error().alert(), peer.error().close_text());
+    co_return std::unexpected(peer.error().error());
+  }
+  const TimePoint deadline = loop_.now() + options_.session.hello_timeout;
+  auto control = co_await carrier->open(net::Priority::control, deadline);
+  if (!control) co_return std::unexpected(better_reason(*carrier, control.error()));
+  wire::Hello hello{.features = egresses_.features(),
+                    .node = options_.node.value(),
+                    .boot_id = options_.boot,
+                    .labels = options_.labels,
+                    .unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.wall_now().time_since_epoch()).count(),
+                    .software = options_.software};
+  auto reply = co_await with_deadline<wire::HelloReply>(loop_, deadline, "wait for HelloReply", exchange_hello(**control, hello));
+  if (!reply) co_return std::unexpected(better_reason(*carrier, reply.error()));
+  if (reply->code != wire::SessionCode::ok) {
+    carrier->close(0, "refused");
+    co_return fail(reply->code == wire::SessionCode::identity ? Code::unauthenticated : Code::refused, "the cloud refused the session ({}): {}",
+                   name(reply->code), reply->message);
+  }
+  if (reply->version < wire::kVersionMin || reply->version > wire::kVersionMax) {
+    carrier->close(static_cast<std::uint64_t>(wire::SessionCode::version), "no common version");
+    co_return fail(Code::unsupported, "the cloud chose version {} of the protocol, which this edge does not speak", reply->version);
+  }
+  hello.software = reply->software;
+  co_return std::make_shared<Session>(loop_, std::move(carrier), *std::move(control), *std::move(peer), std::move(hello), std::move(reply->features),
+                                      egresses_, options_.session);
+}
+
+Task<void> EdgeLink::drain(Duration limit, std::string reason) {
+  stopped_ = true;
+  if (std::shared_ptr<Session> session = session_) {
+    auto draining = session->drain(limit, std::move(reason));
+    co_await draining;
+  }
+}
+
+Task<void> EdgeLink::connected() {
+  while (!session_ && status_.state != EdgeState::stopped) co_await changed_.wait();
+}
+
+EdgeStatus EdgeLink::status() const {
+  EdgeStatus status = status_;
+  if (session_) {
+    if (session_->state() == SessionState::suspect) status.state = EdgeState::suspect;
+    status.carrier = session_->carrier().stats();
+    status.flows = session_->tally();
+  }
+  return status;
+}
+
+void EdgeLink::check_session() {
+  if (!session_) return;
+  if (std::optional<pki::Refusal> refusal = pki::refuse_if_ended(session_->peer(), *trust_.revoked(), loop_.wall_now()))
+    session_->carrier().refuse(refusal->alert(), refusal->close_text());
+}
+
+std::optional<LoopIndex> EdgeLink::home(const Destination& to) const {
+  return to.node || !session_ ? std::nullopt : std::optional(LoopIndex(0));
+}
+
+Task<FlowResult<std::unique_ptr<Flow>>> EdgeLink::open(Destination to, wire::FlowOpen open) {
+  if (to.node) co_return refuse(FlowCode::no_route, fmt::format("this edge reaches the cloud, not node {}", *to.node));
+  std::shared_ptr<Session> session = session_;
+  if (!session) co_return refuse(FlowCode::link_down, fmt::format("not connected to the cloud: {}", status_.last_error));
+  auto flow = co_await session->open(std::move(open));
+  co_return flow;
+}
+
+}  // namespace fairlead::link

@@ -1,0 +1,77 @@
+// remote_flow.h: a flow whose user is on one loop and whose session is on another.
+//
+// Two single-producer queues of owned buffers with credits: each side puts in at most kCredit bytes that the other has not consumed,
+// and wakes it once for a batch. Buffers change hands, they are never shared. Only for users that cannot move to the session's loop
+// (a client connection that carries requests to many nodes); a TCP connection moves once instead.
+// Thread-safe between exactly those two loops.
+#pragma once
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "link/flow.h"
+#include "net/mux.h"
+#include "runtime/scope.h"
+
+namespace fairlead::link {
+
+class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
+ public:
+  static constexpr std::size_t kCredit = 256_KiB;
+  static constexpr std::size_t kBuffer = 16_KiB;
+
+  RemoteFlow(Loop& user, Loop& session) : up_(user, session), down_(session, user) {}
+
+  // On the user's loop: the handle. Once.
+  std::unique_ptr<net::MuxStream> handle();
+  // On the session's loop: carries until the flow is over or the handle is gone.
+  static Task<void> carry(std::shared_ptr<RemoteFlow> remote, std::unique_ptr<Flow> flow);
+
+ private:
+  friend class RemoteStream;
+  struct Chunk {
+    std::unique_ptr<std::byte[]> bytes;
+    std::size_t size = 0;
+  };
+  struct Failure {
+    Error error;
+    std::optional<std::uint64_t> code;  // the peer's abort
+  };
+  // One direction. `producer` and `consumer` name loops; everything under the mutex is touched by both.
+  struct Direction {
+    Direction(Loop& p, Loop& c) : producer(p), consumer(c), room(p), data(c) {}
+    Loop& producer;
+    Loop& consumer;
+    WaitQueue room;  // on the producer's loop
+    WaitQueue data;  // on the consumer's loop
+    std::mutex mutex;
+    std::deque<Chunk> chunks;
+    std::size_t outstanding = 0;      // produced and not consumed
+    bool finished = false;
+    bool unread = false;              // the consumer wants no more
+    std::optional<Failure> failure;   // nothing comes any more; chunks before it are dropped
+    bool waking_consumer = false, waking_producer = false, producer_waits = false;
+  };
+
+  void push(Direction& d, Chunk chunk);
+  void finish(Direction& d);
+  void fail(Direction& d, Failure failure);
+  void drop(Direction& d);  // by the consumer: it reads no more
+  void release(Direction& d, std::size_t n);
+  void wake_consumer(Direction& d, std::unique_lock<std::mutex>& lock);
+  void wake_producer(Direction& d, std::unique_lock<std::mutex>& lock);
+
+  // Waits until something can be produced; the failure if nothing ever will.
+  Task<Result<void>> wait_room(Direction& d);
+  // The next chunk; empty at the end.
+  Task<Result<Chunk>> pop(Direction& d);
+
+  static Task<void> carry_up(RemoteFlow& remote, Flow& flow, Scope& both);
+  static Task<void> carry_down(RemoteFlow& remote, Flow& flow);
+
+  Direction up_;    // user to session
+  Direction down_;  // session to user
+};
+
+}  // namespace fairlead::link
