@@ -58,25 +58,35 @@ std::unexpected<Error> SocketStream::broken(int err, std::string_view doing) {
   return fail(*failure_);
 }
 
+std::optional<Result<std::size_t>> SocketStream::try_read(MutableBytes into) {
+  for (;;) {
+    if (!fd_.valid()) return fail(Code::cancelled, "read from {}: broken off by this side", peer_);
+    if (got_end_) return std::size_t{0};
+    // What came before the peer broke off can still be read.
+    const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), 0);
+    if (n > 0) return static_cast<std::size_t>(n);
+    if (n == 0) {
+      if (read_broken_) return fail(*failure_);
+      got_end_ = true;
+      return std::size_t{0};
+    }
+    if (errno == EAGAIN) return std::nullopt;
+    if (errno != EINTR) {
+      read_broken_ = true;
+      return broken(errno, "read from");
+    }
+  }
+}
+
+Task<void> SocketStream::readable() {
+  if (fd_.valid() && !got_end_) co_await events().readable();
+}
+
 Task<Result<std::size_t>> SocketStream::read(MutableBytes into) {
   if (must_yield()) co_await loop_.yield();
   for (;;) {
-    if (!fd_.valid()) co_return fail(Code::cancelled, "read from {}: broken off by this side", peer_);
-    if (got_end_) co_return std::size_t{0};
-    // What came before the peer broke off can still be read.
-    const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), 0);
-    if (n > 0) co_return static_cast<std::size_t>(n);
-    if (n == 0) {
-      if (read_broken_) co_return fail(*failure_);
-      got_end_ = true;
-      co_return std::size_t{0};
-    }
-    if (errno == EAGAIN) {
-      co_await events().readable();
-    } else if (errno != EINTR) {
-      read_broken_ = true;
-      co_return broken(errno, "read from");
-    }
+    if (std::optional<Result<std::size_t>> done = try_read(into)) co_return *std::move(done);
+    co_await events().readable();
   }
 }
 

@@ -18,6 +18,8 @@ class SocketStream final : public Stream {
   ~SocketStream() override;
 
   Task<Result<std::size_t>> read(MutableBytes into) override;
+  std::optional<Result<std::size_t>> try_read(MutableBytes into) override;
+  Task<void> readable() override;
   Task<Result<void>> write(Bytes bytes) override;
   Result<void> shut() override;
   void reset() override;

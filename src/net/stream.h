@@ -18,6 +18,10 @@ class Stream {
 
   // At least one byte, or 0 once the peer has shut its half (and at every later call). Code::reset when the peer broke off.
   virtual Task<Result<std::size_t>> read(MutableBytes into) = 0;
+  // The same without waiting: nothing while nothing has come. For those who want a buffer only when there is something to put in it.
+  virtual std::optional<Result<std::size_t>> try_read(MutableBytes into) = 0;
+  // Returns when try_read() would tell something. The one coroutine that reads waits here.
+  virtual Task<void> readable() = 0;
   // Returns once all of `bytes` is accepted for sending; waits while the peer does not read.
   virtual Task<Result<void>> write(Bytes bytes) = 0;
   // Our half is done: the peer reads 0 after what was written. Reading goes on.
