@@ -3,7 +3,8 @@
 #   fairlead_layer(NAME [DEPENDS layers...] [LIBS targets...] [TEST_LIBS targets...])
 #
 # takes every *.cpp of the calling folder: *_test.cpp goes to the test program fairlead_NAME_test, *_fuzz.cpp to a fuzzer of
-# its own name, *_bench.cpp to a benchmark program of its own name, the rest to the library fairlead_NAME.
+# its own name, *_bench.cpp to a benchmark program of its own name, main.cpp to nothing (the layer's CMakeLists.txt makes its program),
+# the rest to the library fairlead_NAME.
 #
 # A plain build makes what users run; the targets `tests`, `fuzzers` and `benches` make the rest.
 add_custom_target(tests)
@@ -29,6 +30,7 @@ endfunction()
 function(fairlead_layer NAME)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBS;TEST_LIBS" ${ARGN})
   file(GLOB SOURCES CONFIGURE_DEPENDS *.cpp)
+  list(FILTER SOURCES EXCLUDE REGEX "/main\\.cpp$")
   foreach(KIND test fuzz bench)
     set(${KIND}_SOURCES ${SOURCES})
     list(FILTER ${KIND}_SOURCES INCLUDE REGEX "_${KIND}\\.cpp$")
