@@ -91,7 +91,7 @@ void Flow::consume(std::size_t n) {
 }
 
 void Flow::commit(std::size_t n) {
-  classify(n);
+  if (n > 0) classify(n);
   bytes_out_ += n;
   tally_->bytes_out += n;
   stream_->commit(n);

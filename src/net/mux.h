@@ -34,7 +34,7 @@ class MuxStream {
 
   // Room to write into, at least one byte; waits while too much is unsent. Valid until commit() or the next call.
   virtual Task<Result<MutableBytes>> prepare() = 0;
-  // The first `n` bytes of the last prepare() are to be sent. They leave at the end of the loop's turn, together with others.
+  // The first `n` bytes of the last prepare() are to be sent; 0 gives the room back unused, and its memory with it. They leave at the end of the loop's turn, together with others.
   virtual void commit(std::size_t n) = 0;
   // All of `bytes`, copied; waits for room as prepare() does.
   virtual Task<Result<void>> write(Bytes bytes) = 0;

@@ -1,0 +1,92 @@
+#include "link/splice.h"
+
+#include "runtime/scope.h"
+
+namespace fairlead::link {
+namespace {
+
+// Reads of a socket in a row before others have their turn.
+constexpr int kReadsInARow = 16;
+
+struct Joint {
+  Joint(Flow& f, net::Stream& s) : flow(f), socket(s), both(f.loop()) {}
+
+  void socket_failed(const Error& error) {
+    end = {error.code() == Code::reset ? FlowCode::reset : flow_code_of(error.code()), false, error.describe()};
+    flow.abort(end.code);
+    socket.reset();
+    both.cancel();
+  }
+  void flow_failed(const Error& error) {
+    end = {flow.peer_code(), true, error.describe()};
+    socket.reset();
+    both.cancel();
+  }
+
+  Flow& flow;
+  net::Stream& socket;
+  SpliceEnd end;
+  Scope both;
+};
+
+Task<void> socket_to_flow(Joint& joint) {
+  for (int reads = 1;; reads++) {
+    auto room = co_await joint.flow.prepare();
+    if (!room) {
+      joint.flow_failed(room.error());
+      co_return;
+    }
+    std::optional<Result<std::size_t>> got = joint.socket.try_read(*room);
+    if (!got) {
+      joint.flow.commit(0);  // gives the buffer back while there is nothing to put in it
+      reads = 0;
+      co_await joint.socket.readable();
+      continue;
+    }
+    if (!*got) {
+      joint.socket_failed(got->error());
+      co_return;
+    }
+    if (**got == 0) {
+      auto shut = joint.flow.shut();
+      if (!shut) joint.flow_failed(shut.error());
+      co_return;
+    }
+    joint.flow.commit(**got);
+    if (reads % kReadsInARow == 0) co_await joint.flow.loop().yield();
+  }
+}
+
+Task<void> flow_to_socket(Joint& joint) {
+  for (;;) {
+    auto bytes = co_await joint.flow.peek();
+    if (!bytes) {
+      joint.flow_failed(bytes.error());
+      co_return;
+    }
+    if (bytes->empty()) {
+      auto shut = joint.socket.shut();
+      if (!shut) joint.socket_failed(shut.error());
+      co_return;
+    }
+    const std::size_t size = bytes->size();
+    auto written = co_await joint.socket.write(*bytes);
+    if (!written) {
+      joint.socket_failed(written.error());
+      co_return;
+    }
+    joint.flow.consume(size);
+  }
+}
+
+}  // namespace
+
+Task<SpliceEnd> splice(Flow& flow, net::Stream& socket) {
+  Joint joint(flow, socket);
+  joint.both.spawn(socket_to_flow(joint));
+  joint.both.spawn(flow_to_socket(joint));
+  co_await joint.both.done();
+  co_return std::move(joint.end);
+}
+
+}  // namespace fairlead::link
