@@ -45,10 +45,12 @@ Certificate sign(gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer, const PrivateK
 }
 
 // An end entity's certificate without its names.
-Result<std::shared_ptr<gnutls_x509_crt_int>> draft(const Certificate& ca, const PublicKey& key, const char* use, WallTime now, Duration lifetime) {
+Result<std::shared_ptr<gnutls_x509_crt_int>> draft(const Certificate& ca, const PublicKey& key, const char* use, WallTime now,
+                                                   Duration lifetime) {
   if (lifetime <= 0s) return fail(Code::invalid, "a lifetime of {} is none", to_text(lifetime));
   if (now >= ca.not_after())
-    return fail(Code::invalid, "the CA's certificate expired at {}: a new CA is needed (the clock says {})", to_rfc3339(ca.not_after()), to_rfc3339(now));
+    return fail(Code::invalid, "the CA's certificate expired at {}: a new CA is needed (the clock says {})", to_rfc3339(ca.not_after()),
+                to_rfc3339(now));
   auto native = new_crt();
   const WallTime end = lifetime >= ca.not_after() - now ? ca.not_after() : now + lifetime;
   set_common(native.get(), key, now - kBackdated, end);
@@ -79,7 +81,8 @@ Authority Authority::create(WallTime now, Duration lifetime, KeyKind kind) {
 
 Result<Authority> Authority::make(Certificate certificate, PrivateKey key) {
   if (!certificate.is_ca()) return fail(Code::invalid, "the certificate is not a CA's");
-  if (key.public_key().fingerprint() != certificate.fingerprint()) return fail(Code::invalid, "the key is not the one of the CA's certificate");
+  if (key.public_key().fingerprint() != certificate.fingerprint())
+    return fail(Code::invalid, "the key is not the one of the CA's certificate");
   return Authority(std::move(certificate), std::move(key));
 }
 
@@ -91,13 +94,15 @@ Result<Authority> Authority::load(const std::filesystem::path& certificate_file,
   const Fingerprint signer = key.public_key().fingerprint();
   auto found = std::ranges::find(bundle, signer, &Certificate::fingerprint);
   if (found == bundle.end())
-    return fail(Code::invalid, "the key in {} is not that of a certificate in {}: one of the two is from another CA", key_file.native(), certificate_file.native());
+    return fail(Code::invalid, "the key in {} is not that of a certificate in {}: one of the two is from another CA", key_file.native(),
+                certificate_file.native());
   Result<Authority> authority = make(*found, std::move(key));
   if (!authority) return fail(Error::wrap(certificate_file.native(), authority.error()));
   return authority;
 }
 
-Result<Certificate> Authority::issue_server(const std::vector<HostName>& names, const PublicKey& key, WallTime now, Duration lifetime) const {
+Result<Certificate> Authority::issue_server(const std::vector<HostName>& names, const PublicKey& key, WallTime now,
+                                            Duration lifetime) const {
   if (names.empty()) return fail(Code::invalid, "a server's certificate needs a name");
   if (names.size() > kMaxNames) return fail(Code::too_large, "{} names: a certificate has at most {}", names.size(), kMaxNames);
   TRY_ASSIGN(auto native, draft(certificate_, key, GNUTLS_KP_TLS_WWW_SERVER, now, lifetime));

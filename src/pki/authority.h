@@ -28,7 +28,8 @@ class Authority {
   static Result<Authority> load(const std::filesystem::path& certificate_file, const std::filesystem::path& key_file);
 
   // serverAuth; `names` must not be empty. The key comes from PrivateKey::public_key() or CertificateRequest::public_key().
-  Result<Certificate> issue_server(const std::vector<HostName>& names, const PublicKey& key, WallTime now, Duration lifetime = kServerLifetime) const;
+  Result<Certificate> issue_server(const std::vector<HostName>& names, const PublicKey& key, WallTime now,
+                                   Duration lifetime = kServerLifetime) const;
 
   // clientAuth, CN=system:node:NAME, O=system:nodes.
   Result<Certificate> issue_edge(const NodeName& node, const PublicKey& key, WallTime now, Duration lifetime = kEdgeLifetime) const;

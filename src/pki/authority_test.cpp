@@ -35,7 +35,8 @@ TEST_P(OpensslAgrees, AboutAnEdge) {
 TEST_P(OpensslAgrees, AboutTheCloud) {
   const PrivateKey key = PrivateKey::generate(GetParam());
   const auto names = HostName::parse_all({"cloud.example", "192.0.2.7", "2001:db8::1"}).value();
-  const std::string ca = file("ca.pem", pki.ca.certificate()), cloud = file("cloud.pem", pki.ca.issue_server(names, key.public_key(), kNow).value());
+  const std::string ca = file("ca.pem", pki.ca.certificate()),
+                    cloud = file("cloud.pem", pki.ca.issue_server(names, key.public_key(), kNow).value());
   const std::string verify = "openssl verify -x509_strict -purpose sslserver" + at + " -CAfile " + ca;
   EXPECT_EQ(run(verify + " -verify_hostname cloud.example " + cloud).output, cloud + ": OK\n");
   EXPECT_EQ(run(verify + " -verify_ip 192.0.2.7 " + cloud).output, cloud + ": OK\n");
@@ -122,7 +123,9 @@ TEST(CertificateRequest, OpensslReadsOursAndWeReadOpenssls) {
   Ran read = run("openssl req -verify -noout -subject -in " + ours);
   EXPECT_EQ(read.status, 0);
   EXPECT_THAT(read.output, HasSubstr("O = system:nodes, CN = system:node:edge-a"));
-  ASSERT_EQ(run("openssl req -new -newkey rsa:2048 -nodes -subj '/O=system:nodes/CN=system:node:edge-b' -keyout " + key + " -out " + theirs).status, 0);
+  ASSERT_EQ(run("openssl req -new -newkey rsa:2048 -nodes -subj '/O=system:nodes/CN=system:node:edge-b' -keyout " + key + " -out " + theirs)
+                .status,
+            0);
   auto request = CertificateRequest::from_pem(read_file(theirs, 1_MiB).value(), theirs);
   ASSERT_TRUE(request) << request.error().describe();
   EXPECT_EQ(request->node()->value(), "edge-b");
@@ -155,7 +158,8 @@ TEST(CertificateRequest, OfSomethingElseNamesNoNode) {
   TestFolder folder;
   const std::string key = (folder / "key.pem").native();
   for (const char* subject : {"/CN=x", "/CN=system:node:a", "/O=system:nodes/CN=system:node:a/CN=system:node:b"}) {
-    Ran made = run(std::string("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ") + key + " -subj " + subject + " 2>/dev/null");
+    Ran made = run(std::string("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ") + key + " -subj " + subject +
+                   " 2>/dev/null");
     auto request = CertificateRequest::from_pem(made.output, "x");
     ASSERT_TRUE(request) << request.error().describe();
     EXPECT_FALSE(request->node()) << subject;

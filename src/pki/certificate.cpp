@@ -124,7 +124,8 @@ Serial Serial::from_bytes(Bytes big_endian) {
 
 Result<Certificate> Certificate::from_der(Bytes der) {
   if (der.empty()) return fail(Code::invalid, "an empty certificate");
-  if (der.size() > kMaxCertificateSize) return fail(Code::too_large, "a certificate of {} bytes: at most {} are read", der.size(), kMaxCertificateSize);
+  if (der.size() > kMaxCertificateSize)
+    return fail(Code::too_large, "a certificate of {} bytes: at most {} are read", der.size(), kMaxCertificateSize);
   std::shared_ptr<gnutls_x509_crt_int> native = new_crt();
   gnutls_x509_crt_t crt = native.get();
   const gnutls_datum_t input = view(der);

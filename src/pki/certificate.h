@@ -59,19 +59,19 @@ class Certificate {
   // `file` is only named in errors. A bundle has one certificate or more; text between them is skipped, as OpenSSL does.
   static Result<std::vector<Certificate>> bundle_from_pem(std::string_view pem, std::string_view file);
 
-  const std::string& common_name() const { return parts_->common_name; }                    // "" if there is none, or more than one
+  const std::string& common_name() const { return parts_->common_name; }  // "" if there is none, or more than one
   const std::vector<std::string>& organizations() const { return parts_->organizations; }
   const std::vector<std::string>& dns_names() const { return parts_->dns_names; }
-  const std::vector<std::string>& ip_addresses() const { return parts_->ip_addresses; }     // as inet_ntop writes them
-  const std::string& subject() const { return parts_->subject; }                            // RFC 4514; for people, may hold anything
+  const std::vector<std::string>& ip_addresses() const { return parts_->ip_addresses; }  // as inet_ntop writes them
+  const std::string& subject() const { return parts_->subject; }                         // RFC 4514; for people, may hold anything
   const std::string& issuer() const { return parts_->issuer; }
   WallTime not_before() const { return parts_->not_before; }
   WallTime not_after() const { return parts_->not_after; }
   const Serial& serial() const { return parts_->serial; }
   const Fingerprint& fingerprint() const { return parts_->fingerprint; }
   bool is_ca() const { return parts_->is_ca; }
-  bool for_server() const { return parts_->for_server; }                                    // extended key usage serverAuth
-  bool for_client() const { return parts_->for_client; }                                    // extended key usage clientAuth
+  bool for_server() const { return parts_->for_server; }  // extended key usage serverAuth
+  bool for_client() const { return parts_->for_client; }  // extended key usage clientAuth
   Bytes der() const { return as_bytes(parts_->der); }
   std::string to_pem() const;
 
@@ -97,9 +97,7 @@ std::string to_pem(const std::vector<Certificate>& chain);
 
 template <>
 struct std::hash<fairlead::pki::Fingerprint> {
-  std::size_t operator()(const fairlead::pki::Fingerprint& f) const {
-    return std::hash<std::string_view>{}(fairlead::as_text(f.bytes()));
-  }
+  std::size_t operator()(const fairlead::pki::Fingerprint& f) const { return std::hash<std::string_view>{}(fairlead::as_text(f.bytes())); }
 };
 template <>
 struct std::hash<fairlead::pki::Serial> {

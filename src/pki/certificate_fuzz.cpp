@@ -1,4 +1,5 @@
-// Whatever a peer shows as its certificate, and whatever a file holds, is read or refused; and nobody gets in who has no certificate of the CA.
+// Whatever a peer shows as its certificate, and whatever a file holds, is read or refused; and nobody gets in who has no certificate of
+// the CA.
 #include <cstdint>
 #include <cstdlib>
 #include <vector>

@@ -70,8 +70,10 @@ TEST(Certificate, ErrorsNameTheFileTheLineAndTheFault) {
   EXPECT_EQ(why_not(good), "it can be read");
   EXPECT_EQ(why_not(""), "ca.pem has no certificate in it (PEM, a line \"-----BEGIN CERTIFICATE-----\")");
   EXPECT_EQ(why_not(PrivateKey::generate().to_pem().reveal()), "ca.pem has a private key, but no certificate");
-  EXPECT_EQ(why_not("\n\n" + good.substr(0, good.size() / 2)), "ca.pem:3: the certificate that begins here has no END line: the file was cut off");
-  EXPECT_EQ(why_not(good.substr(0, good.size() / 2) + "\n" + good), "ca.pem:1: the certificate that begins here has no END line: the file was cut off");
+  EXPECT_EQ(why_not("\n\n" + good.substr(0, good.size() / 2)),
+            "ca.pem:3: the certificate that begins here has no END line: the file was cut off");
+  EXPECT_EQ(why_not(good.substr(0, good.size() / 2) + "\n" + good),
+            "ca.pem:1: the certificate that begins here has no END line: the file was cut off");
   std::string damaged = good;
   damaged.replace(100, 3, "!!!");
   EXPECT_THAT(why_not(damaged), HasSubstr("ca.pem:1: the certificate that begins here is damaged: "));
@@ -135,7 +137,10 @@ TEST(Certificate, NoExpiryIsTheEndOfTime) {
   // RFC 5280, 4.1.2.5: 99991231235959Z.
   TestFolder folder;
   const std::string key = (folder / "key.pem").native(), file = (folder / "c.pem").native();
-  ASSERT_EQ(run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=old -days 2900000 -keyout " + key + " -out " + file).status, 0);
+  ASSERT_EQ(run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=old -days 2900000 -keyout " + key +
+                " -out " + file)
+                .status,
+            0);
   auto bundle = Certificate::bundle_from_pem(read_file(file, 1_MiB).value(), file);
   ASSERT_TRUE(bundle) << bundle.error().describe();
   EXPECT_GT((*bundle)[0].not_after(), WallTime::max() - 2s);
@@ -180,7 +185,8 @@ TEST(Fingerprint, IsSixtyFourHexDigits) {
 }
 
 TEST(Serial, IsTheSameInEveryWayToWriteIt) {
-  for (const char* text : {"7a0019", "7A0019", "7a:00:19", "7A:00:19", "007a0019"}) EXPECT_EQ(Serial::parse(text)->to_text(), "7a0019") << text;
+  for (const char* text : {"7a0019", "7A0019", "7a:00:19", "7A:00:19", "007a0019"})
+    EXPECT_EQ(Serial::parse(text)->to_text(), "7a0019") << text;
   EXPECT_EQ(Serial::parse("0")->to_text(), "0");
   EXPECT_EQ(Serial::parse("00:00")->to_text(), "0");
   EXPECT_EQ(Serial::from_bytes(as_bytes(std::string_view("\0\x0a\x01", 3))), Serial::parse("a01").value());

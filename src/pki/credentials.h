@@ -6,7 +6,6 @@
 // the same reason.
 #pragma once
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "pki/certificate.h"
@@ -35,24 +34,6 @@ class Credentials {
   std::vector<Certificate> chain_;
   TrustStore trust_;
   std::shared_ptr<gnutls_certificate_credentials_st> native_;
-};
-
-// Where handshakes take the credentials of the day from. Thread-safe; one short lock a handshake.
-class CredentialsSource {
- public:
-  explicit CredentialsSource(std::shared_ptr<const Credentials> first) : current_(std::move(first)) {}
-  std::shared_ptr<const Credentials> current() const {
-    std::lock_guard lock(mutex_);
-    return current_;
-  }
-  void replace(std::shared_ptr<const Credentials> next) {
-    std::lock_guard lock(mutex_);
-    current_.swap(next);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Credentials> current_;
 };
 
 }  // namespace fairlead::pki

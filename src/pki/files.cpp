@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,7 +86,8 @@ Result<Secret> read_secret_file(const fs::path& file, std::size_t limit) {
   struct stat status{};
   if (::fstat(in.fd(), &status) != 0) return cannot("read", file, errno);
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    log::warn("pki", "{} has mode {:04o}: others than its owner may use this secret; `chmod 600` it", file.native(), status.st_mode & 07777u);
+    log::warn("pki", "{} has mode {:04o}: others than its owner may use this secret; `chmod 600` it", file.native(),
+              status.st_mode & 07777u);
   TRY_ASSIGN(std::string text, read_all(in.fd(), file, limit));
   return Secret(std::move(text));
 }
@@ -107,6 +109,19 @@ Result<void> write_file(const fs::path& file, std::string_view text, unsigned mo
   if (::rename(name.c_str(), file.c_str()) != 0) return cannot("write", file, errno);
   temporary.keep();
   return sync_folder(parent);
+}
+
+Result<FolderLock> FolderLock::take(const fs::path& dir) {
+  const int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return cannot("open", dir, errno);
+  FolderLock lock(fd);
+  while (::flock(fd, LOCK_EX) != 0)
+    if (errno != EINTR) return cannot("lock", dir, errno);
+  return lock;
+}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
 Result<void> make_folder(const fs::path& dir, FunctionRef<Result<void>(const fs::path& staging)> fill) {

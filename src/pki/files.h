@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/function_ref.h"
@@ -20,6 +21,19 @@ Result<Secret> read_secret_file(const std::filesystem::path& file, std::size_t l
 
 // Temporary file beside it, fsync, rename, fsync of the folder: after a crash the old file or the new one is there, never a part.
 Result<void> write_file(const std::filesystem::path& file, std::string_view text, unsigned mode);
+
+// Held by one process at a time for each folder: around reading, changing and writing a file in it.
+class FolderLock {
+ public:
+  static Result<FolderLock> take(const std::filesystem::path& dir);  // waits
+  FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int fd) : fd_(fd) {}
+  int fd_;
+};
 
 // Makes `dir` (mode 0700) with what `fill` writes into the folder it is given. That folder lies beside `dir` and is renamed at the end, so
 // `dir` exists complete or not at all. A `dir` that exists and is not empty is refused; missing parents are made.

@@ -76,8 +76,8 @@ TEST(Files, ASecretThatOthersMayReadIsWarnedOf) {
   fs::permissions(folder / "key.pem", fs::perms(0640));
   EXPECT_TRUE(PrivateKey::load(folder / "key.pem"));
   log::capture(nullptr);
-  EXPECT_THAT(lines, ElementsAre((folder / "key.pem").native() +
-                                 " has mode 0640: others than its owner may use this secret; `chmod 600` it"));
+  EXPECT_THAT(lines,
+              ElementsAre((folder / "key.pem").native() + " has mode 0640: others than its owner may use this secret; `chmod 600` it"));
 }
 
 TEST(Files, ADamagedKeyIsRefusedByName) {
@@ -122,8 +122,9 @@ TEST(Files, AFolderThatIsThereIsOnlyReplacedWhenEmpty) {
     auto made = make_folder(folder / name, fill);
     ASSERT_FALSE(made) << name;
     EXPECT_EQ(made.error().code(), Code::exists);
-    EXPECT_EQ(made.error().message(), (folder / name).native() +
-                                          " exists already and is not an empty folder: nothing was changed; choose another name, or remove it first");
+    EXPECT_EQ(made.error().message(),
+              (folder / name).native() +
+                  " exists already and is not an empty folder: nothing was changed; choose another name, or remove it first");
   }
   EXPECT_THAT(entries(folder.path()), ElementsAre("empty", "file", "full", "link"));
   EXPECT_THAT(entries(folder / "full"), ElementsAre("b"));

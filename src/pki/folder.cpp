@@ -1,6 +1,7 @@
 #include "pki/folder.h"
 
 #include "pki/files.h"
+#include "pki/printable.h"
 
 namespace fairlead::pki {
 namespace {
@@ -19,17 +20,20 @@ bool there(const fs::path& file) {
 }
 
 // Before the files themselves are read: the mistakes that people make with folders.
-Result<void> check_kind(const fs::path& dir, const char* own, const char* others, std::string_view is, std::string_view other_is, std::string_view make) {
+Result<void> check_kind(const fs::path& dir, const char* own, const char* others, std::string_view is, std::string_view other_is,
+                        std::string_view make) {
   if (!there(dir)) return fail(Code::not_found, "{} does not exist: make it with {}", dir.native(), make);
   if (there(dir / own)) return {};
-  if (there(dir / others)) return fail(Code::invalid, "{} is {} folder, not {}: it has {} and no {}", dir.native(), other_is, is, others, own);
+  if (there(dir / others))
+    return fail(Code::invalid, "{} is {} folder, not {}: it has {} and no {}", dir.native(), other_is, is, others, own);
   return fail(Code::not_found, "{} is not {} folder: it has no {}; make one with {}", dir.native(), is, own, make);
 }
 Result<void> check_is_cloud(const fs::path& dir) {
   return check_kind(dir, file_name::kCloud, file_name::kEdge, "a cloud's", "an edge's", "`fairlead init --dir DIR`");
 }
 Result<void> check_is_edge(const fs::path& dir) {
-  return check_kind(dir, file_name::kEdge, file_name::kCloud, "an edge's", "a cloud's", "`fairlead cert issue --node NAME --out DIR` in the cloud and copy it here");
+  return check_kind(dir, file_name::kEdge, file_name::kCloud, "an edge's", "a cloud's",
+                    "`fairlead cert issue --node NAME --out DIR` in the cloud and copy it here");
 }
 
 Result<std::shared_ptr<const Credentials>> load_credentials(const fs::path& dir, const char* certificate, const char* key) {
@@ -39,13 +43,17 @@ Result<std::shared_ptr<const Credentials>> load_credentials(const fs::path& dir,
   TRY_ASSIGN(std::vector<Certificate> chain, Certificate::bundle_from_pem(pem, certificate_file.native()));
   TRY_ASSIGN(PrivateKey own, PrivateKey::load(key_file));
   if (chain.size() <= kMaxChain && trust.verify(chain) != TrustStore::Verdict::trusted)
-    return fail(Code::invalid, "{} was not issued by a CA in {}: the two files come from different folders", certificate_file.native(), authority_file.native());
+    return fail(Code::invalid, "{} was not issued by a CA in {}: the two files come from different folders", certificate_file.native(),
+                authority_file.native());
   auto made = Credentials::make(std::move(chain), own, std::move(trust));
-  if (!made) return fail(Error::wrap(fmt::format("{} and {} do not belong together", certificate_file.native(), key_file.native()), made.error()));
+  if (!made)
+    return fail(Error::wrap(fmt::format("{} and {} do not belong together", certificate_file.native(), key_file.native()), made.error()));
   return made;
 }
 
-Result<void> write_certificate(const fs::path& file, const Certificate& certificate) { return write_file(file, certificate.to_pem(), 0644); }
+Result<void> write_certificate(const fs::path& file, const Certificate& certificate) {
+  return write_file(file, certificate.to_pem(), 0644);
+}
 
 }  // namespace
 
@@ -64,7 +72,8 @@ Result<void> init_cloud_folder(const fs::path& dir, const std::vector<HostName>&
   });
 }
 
-Result<Certificate> issue_edge_folder(const fs::path& cloud_dir, const NodeName& node, const fs::path& out, WallTime now, Duration lifetime, AlsoWrite also) {
+Result<Certificate> issue_edge_folder(const fs::path& cloud_dir, const NodeName& node, const fs::path& out, WallTime now, Duration lifetime,
+                                      AlsoWrite also) {
   TRY_ASSIGN(Authority authority, load_authority(cloud_dir));
   const PrivateKey key = PrivateKey::generate();
   TRY_ASSIGN(Certificate certificate, authority.issue_edge(node, key.public_key(), now, lifetime));
@@ -92,6 +101,22 @@ Result<Certificate> renew_cloud_certificate(const fs::path& dir, const std::vect
   TRY_ASSIGN(Certificate certificate, authority.issue_server(all, key.public_key(), now, lifetime));
   TRY(write_certificate(dir / file_name::kCloud, certificate));
   return certificate;
+}
+
+Result<void> add_revocation(const fs::path& dir, const Revocable& what, std::string_view comment) {
+  TRY(check_is_cloud(dir));
+  TRY_ASSIGN(FolderLock lock, FolderLock::take(dir));
+  const fs::path file = dir / file_name::kRevoked;
+  TRY_ASSIGN(std::string text, read_file(file, RevocationList::kMaxFileSize));
+  if (!text.empty() && !text.ends_with('\n')) text += '\n';
+  if (const auto* node = std::get_if<NodeName>(&what)) text += fmt::format("node {}", *node);
+  if (const auto* key = std::get_if<Fingerprint>(&what)) text += fmt::format("fingerprint {}", *key);
+  if (const auto* serial = std::get_if<Serial>(&what)) text += fmt::format("serial {}", *serial);
+  text += comment.empty() ? "\n" : fmt::format("  # {}\n", printable(comment));
+  TRY(RevocationList::parse(text, file.native()));
+  if (text.size() > RevocationList::kMaxFileSize)
+    return fail(Code::too_large, "{} would have more than {} bytes", file.native(), RevocationList::kMaxFileSize);
+  return write_file(file, text, 0644);
 }
 
 Result<CloudIdentity> load_cloud(const fs::path& dir) {

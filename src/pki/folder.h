@@ -8,6 +8,8 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
@@ -38,15 +40,21 @@ using AlsoWrite = FunctionRef<Result<void>(const std::filesystem::path& staging)
 inline constexpr auto nothing_else = [](const std::filesystem::path&) -> Result<void> { return {}; };
 
 // A new CA, a certificate for `names` (what edges dial), a master secret and an empty revocation list.
-Result<void> init_cloud_folder(const std::filesystem::path& dir, const std::vector<HostName>& names, WallTime now, AlsoWrite also = nothing_else);
+Result<void> init_cloud_folder(const std::filesystem::path& dir, const std::vector<HostName>& names, WallTime now,
+                               AlsoWrite also = nothing_else);
 
 // A new key and certificate for `node`, signed by the CA in `cloud_dir`, in the new folder `out`, which is to be copied to the node.
-Result<Certificate> issue_edge_folder(const std::filesystem::path& cloud_dir, const NodeName& node, const std::filesystem::path& out, WallTime now,
-                                      Duration lifetime = kEdgeLifetime, AlsoWrite also = nothing_else);
+Result<Certificate> issue_edge_folder(const std::filesystem::path& cloud_dir, const NodeName& node, const std::filesystem::path& out,
+                                      WallTime now, Duration lifetime = kEdgeLifetime, AlsoWrite also = nothing_else);
 
 // Replaces cloud.pem by one for the same key with a new lifetime; `names` if there are any, else those it has.
 Result<Certificate> renew_cloud_certificate(const std::filesystem::path& dir, const std::vector<HostName>& names, WallTime now,
                                             Duration lifetime = kServerLifetime);
+
+// One line more in `revoked`, whole or not at all; commands that do this at the same time wait for each other. A list that cannot be
+// read is refused as it is.
+using Revocable = std::variant<NodeName, Fingerprint, Serial>;
+Result<void> add_revocation(const std::filesystem::path& dir, const Revocable& what, std::string_view comment);
 
 struct CloudIdentity {
   std::shared_ptr<const Credentials> credentials;

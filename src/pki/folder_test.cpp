@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <thread>
+
 #include "pki/files.h"
 #include "pki/identity.h"
 #include "pki/test_certificates.h"
@@ -48,7 +50,8 @@ class Folders : public testing::Test {
 };
 
 TEST_F(Folders, HaveWhatBelongsThereAndKeysAreTheirOwners) {
-  EXPECT_THAT(listing(d), UnorderedElementsAre("0644 ca.pem", "0600 ca-key.pem", "0644 cloud.pem", "0600 cloud-key.pem", "0600 secret.key", "0644 revoked"));
+  EXPECT_THAT(listing(d), UnorderedElementsAre("0644 ca.pem", "0600 ca-key.pem", "0644 cloud.pem", "0600 cloud-key.pem", "0600 secret.key",
+                                               "0644 revoked"));
   EXPECT_THAT(listing(e), UnorderedElementsAre("0644 ca.pem", "0644 edge.pem", "0600 edge-key.pem"));
   EXPECT_THAT(listing(folder.path()), UnorderedElementsAre("0700 cloud", "0700 edge-a"));
 }
@@ -84,7 +87,8 @@ TEST_F(Folders, AreNotOverwritten) {
 
 TEST_F(Folders, WhatAnotherLayerCannotAddUndoesAll) {
   auto refuse = [](const fs::path&) -> Result<void> { return fail(Code::io, "no room for the config"); };
-  EXPECT_EQ(init_cloud_folder(folder / "new", HostName::parse_all({"x"}).value(), kNow, refuse).error().message(), "no room for the config");
+  EXPECT_EQ(init_cloud_folder(folder / "new", HostName::parse_all({"x"}).value(), kNow, refuse).error().message(),
+            "no room for the config");
   EXPECT_EQ(issue_edge_folder(d, node, folder / "new", kNow, kEdgeLifetime, refuse).error().message(), "no room for the config");
   EXPECT_THAT(listing(folder.path()), UnorderedElementsAre("0700 cloud", "0700 edge-a"));
   auto add = [](const fs::path& staging) { return write_file(staging / "config.yaml", "a: b\n", 0644); };
@@ -93,12 +97,14 @@ TEST_F(Folders, WhatAnotherLayerCannotAddUndoesAll) {
 }
 
 TEST_F(Folders, TheWrongFolderIsToldFromTheRightOne) {
-  EXPECT_EQ(load_cloud(folder / "none").error().message(), (folder / "none").native() + " does not exist: make it with `fairlead init --dir DIR`");
+  EXPECT_EQ(load_cloud(folder / "none").error().message(),
+            (folder / "none").native() + " does not exist: make it with `fairlead init --dir DIR`");
   EXPECT_EQ(load_cloud(e).error().message(), e.native() + " is an edge's folder, not a cloud's: it has edge.pem and no cloud.pem");
   EXPECT_EQ(load_edge(d).error().message(), d.native() + " is a cloud's folder, not an edge's: it has cloud.pem and no edge.pem");
   EXPECT_EQ(load_edge(folder.path()).error().message(),
-            folder.path().native() + " is not an edge's folder: it has no edge.pem; make one with `fairlead cert issue --node NAME --out DIR` in the "
-                                     "cloud and copy it here");
+            folder.path().native() +
+                " is not an edge's folder: it has no edge.pem; make one with `fairlead cert issue --node NAME --out DIR` in the "
+                "cloud and copy it here");
   EXPECT_EQ(issue_edge_folder(e, node, folder / "new", kNow).error().code(), Code::invalid);
 }
 
@@ -125,17 +131,48 @@ TEST_F(Folders, TheCloudRunsWithoutTheKeyOfItsCa) {
 TEST_F(Folders, FilesOfTwoFoldersAreNotMixed) {
   ASSERT_TRUE(issue_edge_folder(d, NodeName::parse("edge-b").value(), folder / "edge-b", kNow));
   fs::copy_file(folder / "edge-b" / "edge-key.pem", e / "edge-key.pem", fs::copy_options::overwrite_existing);
-  EXPECT_EQ(edge_error(), (e / "edge.pem").native() + " and " + (e / "edge-key.pem").native() +
-                              " do not belong together: the key is not that of the certificate of \"CN=system:node:edge-a,O=system:nodes\"");
+  EXPECT_EQ(edge_error(),
+            (e / "edge.pem").native() + " and " + (e / "edge-key.pem").native() +
+                " do not belong together: the key is not that of the certificate of \"CN=system:node:edge-a,O=system:nodes\"");
   ASSERT_TRUE(init_cloud_folder(folder / "other", HostName::parse_all({"x"}).value(), kNow));
   fs::copy_file(folder / "other" / "ca.pem", d / "ca.pem", fs::copy_options::overwrite_existing);
-  EXPECT_EQ(cloud_error(), (d / "cloud.pem").native() + " was not issued by a CA in " + (d / "ca.pem").native() + ": the two files come from different folders");
+  EXPECT_EQ(cloud_error(), (d / "cloud.pem").native() + " was not issued by a CA in " + (d / "ca.pem").native() +
+                               ": the two files come from different folders");
   EXPECT_THAT(issue_edge_folder(d, node, folder / "new", kNow).error().describe(), HasSubstr("one of the two is from another CA"));
 }
 
 TEST_F(Folders, ABadRevocationListIsRefusedByLine) {
   ASSERT_TRUE(write_file(d / "revoked", "# x\nedge-a\n", 0644));
   EXPECT_EQ(cloud_error(), (d / "revoked").native() + ":2: \"edge-a\" is none of `node NAME`, `fingerprint HEX`, `serial HEX`");
+}
+
+TEST_F(Folders, ARevocationIsAddedToWhatIsThere) {
+  const Certificate c = *load_edge(e)->credentials->certificate();
+  const std::string before = read_file(d / "revoked", 1_MiB).value();
+  ASSERT_TRUE(add_revocation(d, node, "left on\na train"));
+  ASSERT_TRUE(add_revocation(d, c.fingerprint(), ""));
+  ASSERT_TRUE(add_revocation(d, c.serial(), ""));
+  EXPECT_EQ(read_file(d / "revoked", 1_MiB).value(), before + "node edge-a  # left on?a train\nfingerprint " + c.fingerprint().to_text() +
+                                                         "\nserial " + c.serial().to_text() + "\n");
+  EXPECT_EQ(load_cloud(d)->revoked.size(), 3u);
+  ASSERT_TRUE(write_file(d / "revoked", "node edge-b", 0644));  // an editor that writes no last newline
+  ASSERT_TRUE(add_revocation(d, node, ""));
+  EXPECT_EQ(read_file(d / "revoked", 1_MiB).value(), "node edge-b\nnode edge-a\n");
+  ASSERT_TRUE(write_file(d / "revoked", "edge-b\n", 0644));
+  EXPECT_FALSE(add_revocation(d, node, ""));
+  EXPECT_EQ(read_file(d / "revoked", 1_MiB).value(), "edge-b\n");
+  EXPECT_EQ(add_revocation(e, node, "").error().code(), Code::invalid);
+}
+
+TEST_F(Folders, RevocationsAtTheSameTimeAreAllKept) {
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; t++) {
+    threads.emplace_back([this, t] {
+      for (int i = 0; i < 10; i++) EXPECT_TRUE(add_revocation(d, NodeName::parse(fmt::format("edge-{}-{}", t, i)).value(), ""));
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(load_cloud(d)->revoked.size(), 40u);
 }
 
 TEST_F(Folders, AnEdgeWhoseCertificateNamesNoNodeIsRefused) {

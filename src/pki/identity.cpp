@@ -16,8 +16,8 @@ using Reason = RefusalReason;
 
 // How the two sides are called in the sentences.
 struct Sides {
-  std::string peer;      // "the cloud at cloud.example", "an edge", "node edge-a"
-  std::string_view us;   // as the peer would say
+  std::string peer;     // "the cloud at cloud.example", "an edge", "node edge-a"
+  std::string_view us;  // as the peer would say
   bool peer_is_cloud;
   std::string_view renew;  // what the peer's owner is to do to get another certificate
 };
@@ -26,11 +26,12 @@ constexpr std::string_view kIssueEdge = "issue the edge a new folder in the clou
 constexpr std::string_view kIssueCloud = "give the cloud a certificate that its edges accept (`fairlead cert renew`)";
 
 Sides sides_for(const Expectation& expected) {
-  if (const auto* cloud = std::get_if<ExpectCloud>(&expected)) return {"the cloud at " + printable(cloud->host), "the edge", true, kIssueCloud};
+  if (const auto* cloud = std::get_if<ExpectCloud>(&expected))
+    return {"the cloud at " + printable(cloud->host), "the edge", true, kIssueCloud};
   return {"an edge", "the cloud", false, kIssueEdge};
 }
 
-std::string day(WallTime at) { return to_rfc3339(at).substr(0, 19) + "Z"; }
+std::string to_the_second(WallTime at) { return to_rfc3339(at).substr(0, 19) + "Z"; }
 
 Refusal no_certificate(const Sides& s) {
   return {Reason::no_certificate, fmt::format("{} showed no certificate: {}", s.peer, s.renew),
@@ -44,32 +45,38 @@ Refusal malformed(const Sides& s, const std::string& why) {
 
 Refusal wrong_ca(const Sides& s, const Certificate& leaf, const TrustStore& trust) {
   const std::string issuer = printable(leaf.issuer());
-  return {Reason::wrong_ca,
-          fmt::format("the certificate of {} is from another CA (\"{}\"; trusted here: {}): {}", s.peer, issuer, trust.fingerprints(),
-                      s.peer_is_cloud ? "check that this is the right cloud; if it is, copy its ca.pem here" : s.renew),
-          fmt::format("{} does not trust the CA of your certificate (\"{}\"): {}", s.us, issuer,
-                      s.peer_is_cloud ? "the edge belongs to another cloud, or needs the ca.pem of this one"
-                                      : "the edge belongs to another cloud, or needs a folder that this cloud issues (`fairlead cert issue`)")};
+  return {
+      Reason::wrong_ca,
+      fmt::format("the certificate of {} is from another CA (\"{}\"; trusted here: {}): {}", s.peer, issuer, trust.fingerprints(),
+                  s.peer_is_cloud ? "check that this is the right cloud; if it is, copy its ca.pem here" : s.renew),
+      fmt::format("{} does not trust the CA of your certificate (\"{}\"): {}", s.us, issuer,
+                  s.peer_is_cloud ? "the edge belongs to another cloud, or needs the ca.pem of this one"
+                                  : "the edge belongs to another cloud, or needs a folder that this cloud issues (`fairlead cert issue`)")};
 }
 
 Refusal expired(const Sides& s, std::string_view whose, WallTime end, WallTime now) {
   return {Reason::expired,
-          fmt::format("the {} of {} expired at {}; your clock says {}: {}, or set your clock if it is wrong", whose, s.peer, day(end), day(now), s.renew),
-          fmt::format("your {} expired at {}; the clock of {} says {}: {}, or set that clock if it is wrong", whose, day(end), s.us, day(now), s.renew)};
+          fmt::format("the {} of {} expired at {}; your clock says {}: {}, or set your clock if it is wrong", whose, s.peer,
+                      to_the_second(end), to_the_second(now), s.renew),
+          fmt::format("your {} expired at {}; the clock of {} says {}: {}, or set that clock if it is wrong", whose, to_the_second(end),
+                      s.us, to_the_second(now), s.renew)};
 }
 
 Refusal not_yet_valid(const Sides& s, std::string_view whose, WallTime begin, WallTime now) {
   return {Reason::not_yet_valid,
-          fmt::format("the {} of {} is valid only from {}; your clock says {}: set your clock (NTP) if it is wrong, or wait", whose, s.peer, day(begin), day(now)),
-          fmt::format("your {} is valid only from {}; the clock of {} says {}: set the clock that is wrong, or wait", whose, day(begin), s.us, day(now))};
+          fmt::format("the {} of {} is valid only from {}; your clock says {}: set your clock (NTP) if it is wrong, or wait", whose, s.peer,
+                      to_the_second(begin), to_the_second(now)),
+          fmt::format("your {} is valid only from {}; the clock of {} says {}: set the clock that is wrong, or wait", whose,
+                      to_the_second(begin), s.us, to_the_second(now))};
 }
 
 Refusal revoked_by(const Sides& s, const RevocationList::Entry& entry) {
   const std::string comment = entry.comment.empty() ? "" : ": \"" + entry.comment + "\"";
-  return {Reason::revoked,
-          fmt::format("{} is revoked (line {} of the revocation list{}): remove that line, or issue a new certificate if it is to come back", s.peer,
-                      entry.line, comment),
-          fmt::format("{} has revoked your certificate: ask its administrator", s.us)};
+  return {
+      Reason::revoked,
+      fmt::format("{} is revoked (line {} of the revocation list{}): remove that line, or issue a new certificate if it is to come back",
+                  s.peer, entry.line, comment),
+      fmt::format("{} has revoked your certificate: ask its administrator", s.us)};
 }
 
 Refusal wrong_usage(const Sides& s, std::string_view what) {
@@ -83,11 +90,12 @@ Refusal wrong_host(const Sides& s, const Certificate& leaf, std::string_view hos
     for (const std::string& name : *list) names += (names.empty() ? "" : ", ") + name;
   names = names.empty() ? "no names" : printable(names);
   const std::string dialled = printable(host);
-  return {Reason::wrong_name,
-          fmt::format("the certificate of {} is for {}, not for {}: dial one of its names, or issue the cloud a certificate that has {} too", s.peer, names,
-                      dialled, dialled),
-          fmt::format("the edge dialled {}, but your certificate is for {}: have it dial one of these, or add {} to the certificate's names", dialled,
-                      names, dialled)};
+  return {
+      Reason::wrong_name,
+      fmt::format("the certificate of {} is for {}, not for {}: dial one of its names, or issue the cloud a certificate that has {} too",
+                  s.peer, names, dialled, dialled),
+      fmt::format("the edge dialled {}, but your certificate is for {}: have it dial one of these, or add {} to the certificate's names",
+                  dialled, names, dialled)};
 }
 
 Refusal wrong_node(const Sides& s, const std::string& why) {
@@ -122,14 +130,16 @@ std::optional<Refusal> check_all_times(const Sides& s, const std::vector<Certifi
 }
 
 std::expected<Identity, Refusal> check_edge(Sides& s, const Certificate& leaf) {
-  if (!leaf.for_client()) return std::unexpected(wrong_usage(s, leaf.for_server() ? "it is a server's, not an edge's" : "it has no clientAuth"));
+  if (!leaf.for_client())
+    return std::unexpected(wrong_usage(s, leaf.for_server() ? "it is a server's, not an edge's" : "it has no clientAuth"));
   Result<NodeName> node = node_of(leaf.common_name(), leaf.organizations());
   if (!node) return std::unexpected(wrong_node(s, node.error().describe()));
   return Identity{Role::edge, *std::move(node), {}, leaf.fingerprint(), leaf.serial(), leaf.not_after()};
 }
 
 std::expected<Identity, Refusal> check_cloud(const Sides& s, const Certificate& leaf, const std::string& host) {
-  if (!leaf.for_server()) return std::unexpected(wrong_usage(s, leaf.for_client() ? "it is an edge's, not a cloud's" : "it has no serverAuth"));
+  if (!leaf.for_server())
+    return std::unexpected(wrong_usage(s, leaf.for_client() ? "it is an edge's, not a cloud's" : "it has no serverAuth"));
   Result<HostName> dialled = HostName::parse(host);
   bool covered = false;
   for (const auto* list : {&leaf.dns_names(), &leaf.ip_addresses()}) {
@@ -170,7 +180,8 @@ std::expected<Identity, Refusal> check_peer(PeerCertificateChain der_chain, cons
   std::optional<NodeName> node;
   if (auto named = node_of(leaf.common_name(), leaf.organizations())) node = *std::move(named);
   if (node && !s.peer_is_cloud) s.peer = "node " + node->value();
-  if (const auto* entry = revoked.find(leaf.fingerprint(), leaf.serial(), node ? &*node : nullptr)) return std::unexpected(revoked_by(s, *entry));
+  if (const auto* entry = revoked.find(leaf.fingerprint(), leaf.serial(), node ? &*node : nullptr))
+    return std::unexpected(revoked_by(s, *entry));
   if (auto refusal = check_all_times(s, chain, trust, now)) return std::unexpected(*std::move(refusal));
   if (leaf.is_ca()) return std::unexpected(wrong_usage(s, "it is a CA's"));
   if (const auto* cloud = std::get_if<ExpectCloud>(&expected)) return check_cloud(s, leaf, cloud->host);

@@ -30,7 +30,8 @@ TEST(MasterSecret, DerivationIsHkdfSha256) {
   std::string hex;
   for (int i = 0; i < 32; i++) hex += fmt::format("{:02x}", i);
   const MasterSecret master = MasterSecret::from_text(Secret(hex), "secret.key").value();
-  Ran openssl = run("openssl kdf -keylen 42 -kdfopt digest:SHA256 -kdfopt hexkey:" + hex + " -kdfopt salt:fairlead/1 -kdfopt 'info:session ticket' HKDF");
+  Ran openssl = run("openssl kdf -keylen 42 -kdfopt digest:SHA256 -kdfopt hexkey:" + hex +
+                    " -kdfopt salt:fairlead/1 -kdfopt 'info:session ticket' HKDF");
   ASSERT_EQ(openssl.status, 0) << openssl.output;
   std::string expected;
   for (char c : openssl.output)
@@ -41,8 +42,11 @@ TEST(MasterSecret, DerivationIsHkdfSha256) {
 TEST(MasterSecret, ErrorsNameTheFile) {
   const std::string good(64, 'a');
   EXPECT_TRUE(MasterSecret::from_text(Secret(good + "\r\n"), "secret.key"));
-  for (const std::string& bad : {std::string(), good + "a", good + "aa", good.substr(1), good.substr(2), good.substr(1) + "g", good.substr(2) + " a", good + "\n" + good})
-    EXPECT_EQ(MasterSecret::from_text(Secret(bad), "secret.key").error().message(), "secret.key is not a master secret: 64 hex digits on one line") << bad;
+  for (const std::string& bad : {std::string(), good + "a", good + "aa", good.substr(1), good.substr(2), good.substr(1) + "g",
+                                 good.substr(2) + " a", good + "\n" + good})
+    EXPECT_EQ(MasterSecret::from_text(Secret(bad), "secret.key").error().message(),
+              "secret.key is not a master secret: 64 hex digits on one line")
+        << bad;
   TestFolder folder;
   EXPECT_EQ(MasterSecret::load(folder / "secret.key").error().code(), Code::not_found);
 }

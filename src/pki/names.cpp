@@ -22,11 +22,13 @@ Result<HostName> HostName::parse(std::string_view text) {
   std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   std::string_view labels = name;
   if (labels.starts_with("*.")) labels.remove_prefix(2);
-  if (name.empty() || name.size() > kMaxSize) return fail(Code::invalid, "a host name has 1 to {} characters, not {}", kMaxSize, name.size());
+  if (name.empty() || name.size() > kMaxSize)
+    return fail(Code::invalid, "a host name has 1 to {} characters, not {}", kMaxSize, name.size());
   for (std::size_t start = 0; start <= labels.size();) {
     const std::size_t end = std::min(labels.find('.', start), labels.size());
     const std::string_view label = labels.substr(start, end - start);
-    const bool charset = std::ranges::all_of(label, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
+    const bool charset =
+        std::ranges::all_of(label, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
     if (label.empty() || label.size() > 63 || !charset || label.front() == '-' || label.back() == '-')
       return fail(Code::invalid, "\"{}\" is neither a DNS name nor an IP address", printable(given));
     start = end + 1;
@@ -70,7 +72,8 @@ bool HostName::covers(const HostName& host) const {
 Result<NodeName> node_of(std::string_view common_name, const std::vector<std::string>& organizations) {
   if (!common_name.starts_with(kNodeNamePrefix))
     return fail(Code::invalid, "the common name \"{}\" does not begin with {}", printable(common_name), kNodeNamePrefix);
-  if (std::ranges::find(organizations, kNodeGroup) == organizations.end()) return fail(Code::invalid, "the organization is not {}", kNodeGroup);
+  if (std::ranges::find(organizations, kNodeGroup) == organizations.end())
+    return fail(Code::invalid, "the organization is not {}", kNodeGroup);
   return NodeName::parse(common_name.substr(kNodeNamePrefix.size()));
 }
 

@@ -10,9 +10,14 @@ namespace {
 using namespace std::string_literals;
 
 TEST(HostName, HasOneWayToBeWritten) {
-  const std::vector<std::array<const char*, 2>> cases = {{"Cloud.Example.", "cloud.example"}, {"localhost", "localhost"}, {"192.0.2.7", "192.0.2.7"},
-                                                         {"2001:DB8:0::1", "2001:db8::1"},    {"::ffff:192.0.2.7", "::ffff:192.0.2.7"},
-                                                         {"*.a.example", "*.a.example"},      {"a_b.example", "a_b.example"}, {"7.example", "7.example"}};
+  const std::vector<std::array<const char*, 2>> cases = {{"Cloud.Example.", "cloud.example"},
+                                                         {"localhost", "localhost"},
+                                                         {"192.0.2.7", "192.0.2.7"},
+                                                         {"2001:DB8:0::1", "2001:db8::1"},
+                                                         {"::ffff:192.0.2.7", "::ffff:192.0.2.7"},
+                                                         {"*.a.example", "*.a.example"},
+                                                         {"a_b.example", "a_b.example"},
+                                                         {"7.example", "7.example"}};
   for (auto [given, text] : cases) {
     auto name = HostName::parse(given);
     ASSERT_TRUE(name) << given;
@@ -25,7 +30,8 @@ TEST(HostName, HasOneWayToBeWritten) {
 }
 
 TEST(HostName, RefusesWhatIsNone) {
-  for (std::string bad : {"", ".", "a..b", "-a", "a-", "a b", "*", "*.", "a.*", "**.a", "*a.b", "10.0.0", "999.1.1.1", "1", "[::1]", "::1%lo", "cloud:8443", "\xc3\xa4.example"})
+  for (std::string bad : {"", ".", "a..b", "-a", "a-", "a b", "*", "*.", "a.*", "**.a", "*a.b", "10.0.0", "999.1.1.1", "1", "[::1]",
+                          "::1%lo", "cloud:8443", "\xc3\xa4.example"})
     EXPECT_FALSE(HostName::parse(bad)) << bad;
   EXPECT_FALSE(HostName::parse(std::string("192.0.2.7\0", 10)));
   EXPECT_EQ(HostName::parse("10.0.0\n").error().message(), "\"10.0.0?\" is neither a DNS name nor an IP address");

@@ -32,14 +32,14 @@ Result<PrivateKey> PrivateKey::from_pem(const Secret& pem, std::string_view file
   const std::string& text = pem.reveal();
   if (text.find("PRIVATE KEY-----") == std::string::npos) return fail(Code::invalid, "{} has no private key in it (PEM)", file);
   if (text.find("ENCRYPTED") != std::string::npos)
-    return fail(Code::unsupported, "the key in {} is encrypted: keep it unencrypted in a file of mode 0600 (`openssl pkey -in FILE -out NEW`)", file);
+    return fail(Code::unsupported,
+                "the key in {} is encrypted: keep it unencrypted in a file of mode 0600 (`openssl pkey -in FILE -out NEW`)", file);
   std::shared_ptr<gnutls_x509_privkey_int> native = new_x509_privkey();
   const gnutls_datum_t input = view(as_bytes(text));
   if (int rc = gnutls_x509_privkey_import2(native.get(), &input, GNUTLS_X509_FMT_PEM, nullptr, 0); rc < 0)
     return fail(Code::invalid, "the key in {} is cut off or damaged: {}", file, gnutls_strerror(rc));
   PrivateKey key(std::move(native));
-  if (Result<void> strong = check_strength(key.public_key().native()); !strong)
-    return fail(Error::wrap(std::string(file), strong.error()));
+  if (Result<void> strong = check_strength(key.public_key().native()); !strong) return fail(Error::wrap(std::string(file), strong.error()));
   return key;
 }
 

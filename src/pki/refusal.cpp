@@ -12,8 +12,8 @@ namespace {
 struct Row {
   RefusalReason reason;
   std::string_view name;
-  std::uint8_t alert;          // RFC 8446, 6.2
-  std::string_view sentence;   // when the other side gave none
+  std::uint8_t alert;         // RFC 8446, 6.2
+  std::string_view sentence;  // when the other side gave none
 };
 // Read back by alert, the first row counts.
 constexpr std::array<Row, 8> kRows = {{

@@ -19,8 +19,8 @@ enum class RefusalReason : std::uint8_t {
   revoked,
   expired,
   not_yet_valid,
-  wrong_usage,     // a certificate for something else: a server's where an edge's is due, a CA's, ...
-  wrong_name,      // another host than was dialled; an edge's that names no node
+  wrong_usage,  // a certificate for something else: a server's where an edge's is due, a CA's, ...
+  wrong_name,   // another host than was dialled; an edge's that names no node
 };
 std::string_view name(RefusalReason reason);
 

@@ -44,10 +44,14 @@ Result<RevocationList> RevocationList::parse(std::string_view text, std::string_
     Entry where{number, printable(trim(line.substr(std::min(hash + 1, line.size()))))};
 
     Result<void> added;
-    if (kind == "node") added = add(list.nodes_, NodeName::parse(value), std::move(where));
-    else if (kind == "fingerprint") added = add(list.fingerprints_, Fingerprint::parse(value), std::move(where));
-    else if (kind == "serial") added = add(list.serials_, Serial::parse(value), std::move(where));
-    else added = fail(Code::invalid, "\"{}\" is none of `node NAME`, `fingerprint HEX`, `serial HEX`", printable(entry, 60));
+    if (kind == "node")
+      added = add(list.nodes_, NodeName::parse(value), std::move(where));
+    else if (kind == "fingerprint")
+      added = add(list.fingerprints_, Fingerprint::parse(value), std::move(where));
+    else if (kind == "serial")
+      added = add(list.serials_, Serial::parse(value), std::move(where));
+    else
+      added = fail(Code::invalid, "\"{}\" is none of `node NAME`, `fingerprint HEX`, `serial HEX`", printable(entry, 60));
     if (!added) return fail(Error::wrap(fmt::format("{}:{}", file, number), std::move(added).error()));
   }
   return list;

@@ -20,7 +20,8 @@ std::string why_not(std::string_view text) {
 }
 
 TEST(RevocationList, FindsWhatItHasAndNothingElse) {
-  auto list = RevocationList::parse("\n# all of them\r\nnode edge-7\r\n\tfingerprint\t" + std::string(64, 'A') + "  # lost # twice\n  serial 7A:00:19#x", "revoked");
+  auto list = RevocationList::parse(
+      "\n# all of them\r\nnode edge-7\r\n\tfingerprint\t" + std::string(64, 'A') + "  # lost # twice\n  serial 7A:00:19#x", "revoked");
   ASSERT_TRUE(list) << list.error().describe();
   EXPECT_EQ(list->size(), 3u);
   const NodeName seven = node("edge-7"), eight = node("edge-8");
@@ -46,7 +47,8 @@ TEST(RevocationList, ErrorsNameFileAndLine) {
   EXPECT_EQ(why_not("\n\nfingerprint abc\n"), "revoked:3: a fingerprint has 64 hex digits, not 3");
   EXPECT_EQ(why_not("serial 0x12\n"), "revoked:1: a serial number has only hex digits, not 'x'");
   EXPECT_EQ(why_not("serial\n"), "revoked:1: a serial number has 1 to 40 hex digits, not 0");
-  EXPECT_EQ(why_not(std::string(64, 'a')), "revoked:1: \"" + std::string(57, 'a') + "...\" is none of `node NAME`, `fingerprint HEX`, `serial HEX`");
+  EXPECT_EQ(why_not(std::string(64, 'a')),
+            "revoked:1: \"" + std::string(57, 'a') + "...\" is none of `node NAME`, `fingerprint HEX`, `serial HEX`");
 }
 
 TEST(RevocationList, LoadsAFileUpToItsLimit) {

@@ -69,8 +69,10 @@ struct Draft {
     must(gnutls_x509_crt_set_version(crt, 3), "version");
     must(gnutls_x509_crt_set_serial(crt, number.data(), number.size()), "serial");
     must(gnutls_x509_crt_set_pubkey(crt, key.native()), "key");
-    for (const std::string& v : organizations) must(gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, 0, v.data(), size(v)), "O");
-    for (const std::string& v : common_names) must(gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, v.data(), size(v)), "CN");
+    for (const std::string& v : organizations)
+      must(gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, 0, v.data(), size(v)), "O");
+    for (const std::string& v : common_names)
+      must(gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, v.data(), size(v)), "CN");
     for (const std::string& v : dns_names)
       must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, v.data(), size(v), GNUTLS_FSAN_APPEND), "DNS");
     for (const std::string& v : ip_addresses)

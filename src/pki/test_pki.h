@@ -23,7 +23,8 @@ struct TestPki {
   // The cloud's certificate is for `host`.
   std::shared_ptr<const Credentials> cloud(const std::string& host = "cloud.example", Duration lifetime = kServerLifetime) const {
     const PrivateKey key = PrivateKey::generate(kind);
-    return Credentials::make({ca.issue_server(HostName::parse_all({host}).value(), key.public_key(), now, lifetime).value()}, key, trust()).value();
+    return Credentials::make({ca.issue_server(HostName::parse_all({host}).value(), key.public_key(), now, lifetime).value()}, key, trust())
+        .value();
   }
   std::shared_ptr<const Credentials> edge(const std::string& name = "edge-a", Duration lifetime = kEdgeLifetime) const {
     const PrivateKey key = PrivateKey::generate(kind);

@@ -53,7 +53,8 @@ TrustStore::Verdict TrustStore::verify(std::span<const Certificate> chain) const
   constexpr unsigned kFlags =
       GNUTLS_VERIFY_DISABLE_TIME_CHECKS | GNUTLS_VERIFY_DO_NOT_ALLOW_SAME | GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM);
   unsigned status = 0;
-  const int rc = gnutls_x509_trust_list_verify_crt(parts_->list.get(), natives.data(), static_cast<unsigned>(natives.size()), kFlags, &status, nullptr);
+  const int rc = gnutls_x509_trust_list_verify_crt(parts_->list.get(), natives.data(), static_cast<unsigned>(natives.size()), kFlags,
+                                                   &status, nullptr);
   if (rc < 0) return Verdict::malformed;
   if (status == 0) return Verdict::trusted;
   // A signature that does not verify is another CA of the same name; a constraint that does not hold is a signer that was not allowed to.
