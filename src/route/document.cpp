@@ -28,8 +28,8 @@ std::size_t utf8_size(std::string_view text) {
 // Both parsers are lax about bytes that are no text: yaml-cpp drops a carriage return and replaces what is not UTF-8.
 bool check_text(std::string_view text, Problems& problems) {
   Position at{1, 1};
-  auto refuse = [&](std::string message) {
-    problems.add(Severity::error, at, "", std::move(message));
+  auto refuse = [&](std::string_view message) {
+    problems.add(Severity::error, at, "", message);
     return false;
   };
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) return refuse("this is UTF-16; UTF-8 is needed");

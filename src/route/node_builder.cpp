@@ -75,7 +75,7 @@ void NodeBuilder::refuse_duplicates(const Node& mapping) {
             fmt::format("the key {} is here twice; the other one is in line {}", shown(sorted[i]->name), sorted[i - 1]->at.line));
 }
 
-void NodeBuilder::error(Position at, std::string message) { problems_.add(Severity::error, at, path(), std::move(message)); }
+void NodeBuilder::error(Position at, std::string_view message) { problems_.add(Severity::error, at, path(), message); }
 
 std::string NodeBuilder::path() const {
   std::string path;

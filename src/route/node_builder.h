@@ -18,7 +18,7 @@ class NodeBuilder {
   bool key(std::string name, Position at);  // of the mapping that is open, when wants_key()
 
   bool wants_key() const { return !open_.empty() && open_.back().node.kind == Node::Kind::mapping && !open_.back().has_key; }
-  void error(Position at, std::string message);  // at the field that is being read
+  void error(Position at, std::string_view message);  // at the field that is being read
 
   std::vector<Node> take() { return std::move(documents_); }
 

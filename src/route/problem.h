@@ -41,11 +41,12 @@ struct Problem {
 class Problems {
  public:
   static constexpr std::size_t kMaxPerFile = 50;
+  static constexpr std::size_t kMaxLine = 500;  // of a path and of a message: both may carry text of the file
 
   explicit Problems(std::string file) : file_(std::move(file)) {}
 
   const std::string& file() const { return file_; }
-  void add(Severity severity, Position at, std::string path, std::string message);
+  void add(Severity severity, Position at, std::string_view path, std::string_view message);
   bool has_errors() const { return has_errors_; }
 
   // In the order of the file. The last one says how many were left out, if any were.
@@ -68,7 +69,7 @@ std::string to_json(const std::vector<Problem>& problems);
 // All of them as one Error (invalid), a line each, for callers that only pass it on.
 Error to_error(const std::vector<Problem>& problems);
 
-// `text` in quotes, made fit for a line of a report: control characters escaped, cut after kMaxShown bytes.
+// `text` in quotes for a report: control characters escaped, cut after kMaxShown bytes.
 inline constexpr std::size_t kMaxShown = 60;
 std::string shown(std::string_view text);
 
