@@ -102,6 +102,28 @@ inline Task<void> half_close(Ground& ground) {
 }
 TEST_P(StreamContract, ShutEndsOneHalfAndItsEndIsReadAgainAndAgain) { ground_->run(half_close(*ground_)); }
 
+inline Task<void> tried_reads(Ground& ground) {
+  StreamPair pair = co_await connected_pair(ground);
+  std::byte buffer[16];
+  EXPECT_FALSE(pair.accepted->try_read(buffer)) << "nothing has come yet";
+  co_await write_pattern_and_shut(*pair.dialled, 10);
+  co_await pair.accepted->readable();
+  auto some = pair.accepted->try_read(buffer);
+  EXPECT_TRUE(some && *some && **some == 10u);
+  co_await pair.accepted->readable();
+  auto end = pair.accepted->try_read(buffer);
+  EXPECT_TRUE(end && *end && **end == 0u);
+  co_await pair.accepted->readable();  // at once, as every later call
+  pair.accepted->reset();
+  co_await pair.dialled->readable();
+  auto broken = pair.dialled->try_read(buffer);
+  EXPECT_TRUE(broken && !*broken && broken->error().code() == Code::reset);
+  co_await pair.accepted->readable();
+  auto own = pair.accepted->try_read(buffer);
+  EXPECT_TRUE(own && !*own && own->error().code() == Code::cancelled);
+}
+TEST_P(StreamContract, AReadThatIsTriedNeverWaits) { ground_->run(tried_reads(*ground_)); }
+
 inline Task<void> write_after_shut(Ground& ground) {
   StreamPair pair = co_await connected_pair(ground);
   EXPECT_TRUE(pair.dialled->shut());

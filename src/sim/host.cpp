@@ -1,0 +1,150 @@
+#include "sim/host.h"
+
+#include <algorithm>
+
+#include "runtime/timer.h"
+#include "sim/connection.h"
+#include "sim/datagram_socket.h"
+#include "sim/listener.h"
+#include "sim/network.h"
+
+namespace fairlead::sim {
+
+namespace {
+
+// Linux with tcp_syn_retries = 6: tries after 1, 3, 7, 15, 31 and 63 s, and gives up after 127.
+constexpr Duration kFirstSynPatience = 1s;
+constexpr Duration kLastSynPatience = 64s;
+constexpr Duration kConnectPatience = 127s;
+
+}  // namespace
+
+Host::Host(sim::Network& network, std::string name, std::size_t index) : network_(network), name_(std::move(name)), index_(index) {}
+Host::~Host() = default;
+
+Loop& Host::loop() { return network_.loop(); }
+
+bool Host::has_address(const net::IpAddress& ip) const { return std::ranges::find(addresses_, ip) != addresses_.end(); }
+
+void Host::add_address(const net::IpAddress& ip) {
+  addresses_.push_back(ip);
+  network_.by_address_[ip] = this;
+}
+
+void Host::change_address(const net::IpAddress& from, const net::IpAddress& to) {
+  std::ranges::replace(addresses_, from, to);
+  network_.by_address_.erase(from);
+  network_.by_address_[to] = this;
+  // A connection whose address has come back goes on.
+  for (Side& side : sides_) {
+    side.connection.pump(side);
+    side.connection.pump(side.connection.other(side));
+  }
+}
+
+Result<net::SocketAddress> Host::own_address(const net::SocketAddress& at) const {
+  if (at.ip.is_unspecified() || at.ip.is_loopback() || has_address(at.ip)) return at;
+  return fail(Code::unreachable, "bind {}: not an address of {}", at, name_);
+}
+
+Result<std::unique_ptr<net::Listener>> Host::listen(const net::SocketAddress& at, const net::ListenOptions& options) {
+  TRY_ASSIGN(const net::SocketAddress own, own_address(at));
+  TRY_ASSIGN(const net::SocketAddress local, listeners_.choose(own, options.reuse_port));
+  return std::make_unique<Listener>(*this, local, options);
+}
+
+std::unique_ptr<net::Stream> Host::adopt(std::unique_ptr<net::Incoming> incoming) { return static_cast<Incoming&>(*incoming).take(); }
+
+Result<std::unique_ptr<net::DatagramSocket>> Host::bind(const net::SocketAddress& at, const net::DatagramOptions& options) {
+  TRY_ASSIGN(const net::SocketAddress own, own_address(at));
+  TRY_ASSIGN(const net::SocketAddress local, datagrams_.choose(own, options.reuse_port));
+  return std::make_unique<DatagramSocket>(*this, local, options);
+}
+
+Result<net::IpAddress> Host::source_for(const net::IpAddress& to) {
+  if (to.is_loopback() || has_address(to)) return to;
+  const auto source = std::ranges::find_if(addresses_, [&](const net::IpAddress& own) { return own.is_v4() == to.is_v4(); });
+  if (source == addresses_.end()) return fail(Code::unreachable, "find a source address for {}: {} has none of its family", to, name_);
+  return *source;
+}
+
+Task<Result<std::vector<net::IpAddress>>> Host::resolve(std::string host) {
+  if (auto literal = net::IpAddress::parse(host)) co_return std::vector<net::IpAddress>{*literal};
+  if (host == "localhost") co_return std::vector<net::IpAddress>{net::IpAddress::loopback_v4()};
+  co_return network_.addresses_of(host);
+}
+
+Task<Result<std::unique_ptr<net::Stream>>> Host::connect(const net::SocketAddress& to) {
+  CO_TRY_ASSIGN(const net::IpAddress source, source_for(to.ip));
+  const bool within = to.ip.is_loopback() || has_address(to.ip);
+  if (!within && !network_.knows(to.ip)) co_return fail(Code::unreachable, "connect to {}: no host has this address", to);
+  const net::SocketAddress local{source, listeners_.next_free()};
+  const sim::Network::Route way = within ? sim::Network::Route{this, local, to} : network_.route(*this, local, to);
+  const TimePoint end = loop().now() + kConnectPatience;
+  if (way.to == nullptr) {
+    co_await loop().sleep_until(end);
+    co_return fail(Code::timeout, "connect to {}: no answer", to);
+  }
+  const Connection::Addresses addresses{.local = local, .dialled = to, .seen = way.source, .to = way.inside};
+  auto connection = std::make_shared<Connection>(network_, *this, *way.to, addresses);
+  auto stream = std::make_unique<Stream>(connection, 0);
+  WaitQueue& changed = connection->side(0).writable;
+  Timer retry(loop(), [&changed] { changed.wake_all(); });
+  for (Duration patience = kFirstSynPatience; patience <= kLastSynPatience; patience *= 2) {
+    connection->send_syn();
+    retry.arm(loop().now() + patience);
+    while (connection->side(0).gone || (connection->state() == Connection::State::dialling && retry.armed())) co_await changed.wait();
+    if (connection->state() == Connection::State::open) co_return stream;
+    if (connection->state() == Connection::State::refused) co_return fail(Code::refused, "connect to {}: nobody listens there", to);
+  }
+  co_return fail(Code::timeout, "connect to {}: no answer", to);
+}
+
+Listener* Host::listener_for(const net::SocketAddress& to, const net::SocketAddress& from) const { return listeners_.find(to, from); }
+
+void Host::deliver(const Packet& packet) {
+  if (!up_) return;
+  DatagramSocket* socket = datagrams_.find(packet.to, packet.from);
+  if (socket != nullptr && !socket->take(packet)) overflowed_++;
+}
+
+void Host::hold_sends(bool held) {
+  sends_held_ = held;
+  if (!held) datagrams_.for_each([](DatagramSocket& socket) { socket.writable_.wake_all(); });
+}
+
+void Host::forget_process() {
+  datagrams_.for_each([](DatagramSocket& socket) {
+    socket.gone_ = true;
+    socket.arrived_.clear();
+  });
+  datagrams_.clear();
+  // Connections that nobody had accepted die with the listener.
+  listeners_.for_each([](Listener& listener) {
+    listener.gone_ = true;
+    listener.waiting_.clear();
+  });
+  listeners_.clear();
+}
+
+void Host::kill() {
+  forget_process();
+  for (Side& side : sides_)
+    if (!side.closed) side.connection.close_for_dead(side);
+}
+
+void Host::crash() {
+  up_ = false;
+  forget_process();
+  for (Side& side : sides_) {
+    side.gone = side.closed = true;
+    side.unsent.clear();
+  }
+}
+
+void Host::boot() {
+  up_ = true;
+  for (Side& side : sides_) side.connection.after_boot(side);
+}
+
+}  // namespace fairlead::sim
