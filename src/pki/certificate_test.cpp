@@ -161,7 +161,7 @@ TEST(Certificate, TenThousandDamagedOnesAreRefusedOrUnknown) {
         case 0: bad[at] = static_cast<char>(random.next()); break;
         case 1: bad[at] = static_cast<char>(bad[at] ^ (1 << random.below(8))); break;
         case 2: bad.erase(at, 1 + random.below(8)); break;
-        case 3: bad.insert(at, 1 + random.below(8), static_cast<char>(random.next())); break;
+        default: bad.insert(at, 1 + random.below(8), static_cast<char>(random.next())); break;
       }
       if (bad.empty()) bad = "x";
     }

@@ -163,7 +163,7 @@ TEST_F(Identities, WhileACaIsReplacedBothCount) {
 }
 
 TEST_F(Identities, RevocationIsByKeyBySerialAndByNode) {
-  for (std::string line :
+  for (const std::string& line :
        {std::string("node edge-a"), "fingerprint " + edge[0].fingerprint().to_text(), "serial " + edge[0].serial().to_text()}) {
     RevocationList list = RevocationList::parse("# first line\n" + line + "   # left on a train\n", "revoked").value();
     Refusal r = refused_edge(edge, kNow, list);

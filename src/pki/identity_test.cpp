@@ -36,12 +36,12 @@ TEST_F(Identities, TheCloudIsTheHostThatWasDialled) {
 }
 
 TEST_F(Identities, TheCloudMayBeDialledByAddress) {
-  for (auto [name, dialled, good] : std::vector<std::tuple<std::string, std::string, bool>>{{"192.0.2.7", "192.0.2.7", true},
-                                                                                            {"192.0.2.7", "192.0.2.8", false},
-                                                                                            {"2001:db8::1", "2001:DB8:0:0::1", true},
-                                                                                            {"2001:db8::1", "2001:db8::2", false},
-                                                                                            {"cloud.example", "192.0.2.7", false},
-                                                                                            {"192.0.2.7", "cloud.example", false}}) {
+  for (const auto& [name, dialled, good] : std::vector<std::tuple<std::string, std::string, bool>>{{"192.0.2.7", "192.0.2.7", true},
+                                                                                                   {"192.0.2.7", "192.0.2.8", false},
+                                                                                                   {"2001:db8::1", "2001:DB8:0:0::1", true},
+                                                                                                   {"2001:db8::1", "2001:db8::2", false},
+                                                                                                   {"cloud.example", "192.0.2.7", false},
+                                                                                                   {"192.0.2.7", "cloud.example", false}}) {
     auto peer = check(pki.cloud(name)->chain(), pki.trust(), ExpectCloud{dialled});
     EXPECT_EQ(peer.has_value(), good) << name << " dialled as " << dialled;
     if (!peer) EXPECT_EQ(peer.error().reason, RefusalReason::wrong_name);

@@ -43,7 +43,7 @@ TEST(MasterSecret, ErrorsNameTheFile) {
   const std::string good(64, 'a');
   EXPECT_TRUE(MasterSecret::from_text(Secret(good + "\r\n"), "secret.key"));
   for (const std::string& bad : {std::string(), good + "a", good + "aa", good.substr(1), good.substr(2), good.substr(1) + "g",
-                                 good.substr(2) + " a", good + "\n" + good})
+                                 good.substr(2) + " a", good.substr(1) + "\n"})
     EXPECT_EQ(MasterSecret::from_text(Secret(bad), "secret.key").error().message(),
               "secret.key is not a master secret: 64 hex digits on one line")
         << bad;

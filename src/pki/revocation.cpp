@@ -19,7 +19,7 @@ std::string_view trim(std::string_view text) {
 }
 
 template <class Map, class Value>
-Result<void> add(Map& map, Result<Value> value, RevocationList::Entry entry) {
+Result<void> add(Map& map, Result<Value> value, RevocationList::Entry&& entry) {
   if (!value) return fail(std::move(value).error());
   map.try_emplace(*std::move(value), std::move(entry));
   return {};
