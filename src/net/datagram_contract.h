@@ -4,27 +4,9 @@
 #include <vector>
 
 #include "net/network_ground.h"
+#include "net/testing.h"
 
 namespace fairlead::net {
-
-struct Received {
-  SocketAddress from;
-  SocketAddress to;
-  Ecn ecn;
-  std::vector<std::byte> payload;
-};
-
-inline std::size_t receive_into(DatagramSocket& socket, std::size_t limit, std::vector<Received>& all) {
-  return socket.receive(limit, [&](const Datagram& d) { all.push_back({d.from, d.to, d.ecn, {d.payload.begin(), d.payload.end()}}); });
-}
-inline Task<std::vector<Received>> receive_at_least(DatagramSocket& socket, std::size_t count) {
-  std::vector<Received> all;
-  while (all.size() < count) {
-    co_await socket.readable();
-    receive_into(socket, 64, all);
-  }
-  co_return all;
-}
 
 struct SocketPair {
   std::unique_ptr<DatagramSocket> near;  // of the dialler

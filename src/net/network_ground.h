@@ -11,7 +11,6 @@
 
 #include "net/network.h"
 #include "runtime/loop.h"
-#include "runtime/scope.h"
 
 namespace fairlead::net {
 
@@ -43,14 +42,5 @@ class DatagramContract : public testing::TestWithParam<GroundKind> {
  protected:
   std::unique_ptr<Ground> ground_ = GetParam().make();
 };
-
-// Byte `i` of a stream of test data: errors of order and position show.
-inline std::byte pattern_at(std::size_t i) { return static_cast<std::byte>((i * 2654435761U) >> 13); }
-
-inline std::vector<std::byte> pattern(std::size_t size) {
-  std::vector<std::byte> bytes(size);
-  for (std::size_t i = 0; i < size; i++) bytes[i] = pattern_at(i);
-  return bytes;
-}
 
 }  // namespace fairlead::net
