@@ -29,16 +29,17 @@ class Credentials;
 
 namespace fairlead::quic {
 
+class EngineImpl;
 class EngineStream;
 
 struct EngineSettings {
   enum class Congestion : std::uint8_t { bbr, cubic };
   Congestion congestion = Congestion::bbr;
-  Duration idle_timeout = 150s;            // min of both sides; must exceed the longest outage that a connection shall survive
-  Duration keep_alive = 15s;               // a PING after so long without a packet: holds NAT mappings open, which live 30 s and more; 0: none
+  Duration idle_timeout = 150s;  // min of both sides; must exceed the longest outage that a connection shall survive
+  Duration keep_alive = 15s;     // a PING after so long without a packet: holds NAT mappings open, which live 30 s and more; 0: none
   Duration handshake_timeout = 10s;
-  Duration max_ack_delay = 25ms;           // the RFC's default
-  Duration initial_rtt = 333ms;            // the RFC's default
+  Duration max_ack_delay = 25ms;  // the RFC's default
+  Duration initial_rtt = 333ms;   // the RFC's default
   std::size_t initial_stream_window = 128_KiB;
   std::size_t max_stream_window = 8_MiB;   // more can exceed the library's limit on gaps (4,000 ranges) after mass loss
   std::size_t connection_window = 16_MiB;  // extended on receipt, so that stalled readers do not stop the others
@@ -65,47 +66,49 @@ struct Resumption {
 class EngineEvents {
  public:
   virtual ~EngineEvents() = default;
-  virtual void on_handshake_done() = 0;                         // the peer's chain can be looked at; data may flow
-  virtual void on_stream_opened(EngineStream& stream) = 0;      // by the peer
-  virtual void on_readable(EngineStream& stream) = 0;           // bytes, the end, or a reset
-  virtual void on_writable(EngineStream& stream) = 0;           // room again, or stopped by the peer
-  virtual void on_streams_allowed() = 0;                        // open_stream() may succeed again
+  virtual void on_handshake_done() = 0;                     // the peer's chain can be looked at; data may flow
+  virtual void on_stream_opened(EngineStream& stream) = 0;  // by the peer
+  virtual void on_readable(EngineStream& stream) = 0;       // bytes, the end, or a reset
+  virtual void on_writable(EngineStream& stream) = 0;       // room again, or stopped by the peer
+  virtual void on_streams_allowed() = 0;                    // open_stream() may succeed again
   virtual void on_datagram(Bytes payload) = 0;
-  virtual void on_cid_added(const ConnectionId& cid) = 0;       // packets with this destination id are ours from now on
+  virtual void on_cid_added(const ConnectionId& cid) = 0;  // packets with this destination id are ours from now on
   virtual void on_cid_removed(const ConnectionId& cid) = 0;
   // A datagram that ends with this token may be a stateless reset by the peer (RFC 9000 10.3.1): feed it, whatever id it has.
   virtual void on_reset_token(const StatelessResetToken& token, bool valid) = 0;
   virtual void on_path_changed(const net::SocketAddress& local, const net::SocketAddress& peer) = 0;
-  virtual void on_resumption(const Resumption& resumption) = 0; // client: keep for the next connection
-  virtual void on_closed(const net::MuxClose& close) = 0;       // last event
+  virtual void on_resumption(const Resumption& resumption) = 0;  // client: keep for the next connection
+  virtual void on_closed(const net::MuxClose& close) = 0;        // last event
 };
 
-// One bidirectional stream. The engine owns it from opening until both QUIC has closed it and its user has called release().
+// One bidirectional stream. It is valid until its user has called release(), even when the engine is gone by then: it is closed(), and
+// what peek() and prepare() gave last may still be used, for somebody may be waiting for a socket with it.
 class EngineStream {
  public:
   std::uint64_t id() const;
 
   // Receiving. `peek` gives the first contiguous received bytes; empty: nothing yet, or the end (see at_end, reset_code).
   Bytes peek() const;
-  void consume(std::size_t n);  // extends the stream's window, and grows it for a reader that drains
-  bool at_end() const;          // all was consumed and the peer is done
+  void consume(std::size_t n);                      // extends the stream's window, and grows it for a reader that drains
+  bool at_end() const;                              // all was consumed and the peer is done
   std::optional<std::uint64_t> reset_code() const;  // RESET_STREAM from the peer
-  bool overloaded() const;      // aborted by the engine, with `overload_code`, because memory ran out while this one held most unread bytes
+  bool overloaded() const;  // aborted by the engine, with `overload_code`, because memory ran out while this one held most unread bytes
 
   // Sending. `prepare` gives room in place, empty when `send_buffer` is unsent.
   MutableBytes prepare();
   void commit(std::size_t n);
-  void finish();                // FIN after what was committed
+  void finish();          // FIN after what was committed
+  bool has_room() const;  // prepare() would not be empty, unless memory is short
   std::size_t unsent() const;
   std::optional<std::uint64_t> stopped_code() const;  // STOP_SENDING from the peer
 
   void abort(std::uint64_t code);  // RESET_STREAM + STOP_SENDING, as far as each half is open
   void set_priority(net::Priority priority);
-  bool closed() const;          // by QUIC or because the connection is over
+  bool closed() const;  // by QUIC or because the connection is over
   // The user's last call: lets the engine free it. What was finished is still delivered; what is open is aborted with code 0.
   void release();
 
-  void* user = nullptr;         // the wrapper's own
+  void* user = nullptr;  // the wrapper's own
 
  protected:
   EngineStream() = default;
@@ -126,12 +129,12 @@ class Engine {
   struct ServerStart {
     net::SocketAddress local, peer;
     std::shared_ptr<const pki::Credentials> credentials;
-    std::vector<std::string> alpns;          // offered; the client's must be one of them
+    std::vector<std::string> alpns;  // offered; the client's must be one of them
     std::uint32_t version = 0;
-    ConnectionId dcid, scid;                 // of the Initial packet: what the client calls us, and itself
+    ConnectionId dcid, scid;                    // of the Initial packet: what the client calls us, and itself
     std::optional<ConnectionId> original_dcid;  // it came back from a Retry: `dcid` is the Retry's id and this the first one
-    Bytes token;                             // verified: lifts the limit on what an unproved address may be sent; empty: none
-    Bytes ticket_key;                        // 64 bytes that all loops and replicas share (pki::LinkSecrets); empty: no session tickets
+    Bytes token;                                // verified: lifts the limit on what an unproved address may be sent; empty: none
+    Bytes ticket_key;                           // 64 bytes that all loops and replicas share (pki::LinkSecrets); empty: no session tickets
   };
   static Result<std::unique_ptr<Engine>> connect(const EngineSettings&, const ClientStart&, CidSource&, EngineEvents&, net::MemoryBudget&,
                                                  TimePoint now);
@@ -146,14 +149,14 @@ class Engine {
   void expire(TimePoint now);
   // TimePoint::max() when there is nothing to wait for. Not later than the last `now` when flush() stopped at its limit of one turn.
   TimePoint deadline() const;
-  bool finished() const;       // over, and nothing is left to send or to answer
+  bool finished() const;  // over, and nothing is left to send or to answer
 
   EngineStream* open_stream(net::Priority priority);  // null: the peer allows no more just now
   // False when something was dropped: this one, because it does not fit, or the oldest of the least important class in a full queue.
   bool send_datagram(Bytes payload, net::Priority priority);
   std::size_t max_datagram() const;
   void ping();
-  void update_keys();                                 // RFC 9001 6; done by itself before the AEAD's limit
+  void update_keys();  // RFC 9001 6; done by itself before the AEAD's limit
   // Client: use this path from now on (RFC 9000 9). Before the handshake is confirmed, or without a spare id: as soon as that is so.
   void migrate(const net::SocketAddress& local, TimePoint now);
   void close(std::uint64_t code, std::string_view reason, TimePoint now);
@@ -170,7 +173,7 @@ class Engine {
   net::SocketAddress peer() const;
   net::SocketAddress local() const;
   TimePoint last_heard() const;
-  Duration pto() const;                               // probe timeout (RFC 9002 6.2.1); a closing period lasts three
+  Duration pto() const;  // probe timeout (RFC 9002 6.2.1); a closing period lasts three
 
   struct Counters {
     std::uint64_t streams_overloaded = 0;  // aborted because memory ran out
@@ -179,9 +182,8 @@ class Engine {
   const Counters& counters() const;
 
  private:
-  class Impl;
-  explicit Engine(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Engine(std::unique_ptr<EngineImpl> impl);
+  std::unique_ptr<EngineImpl> impl_;
 };
 
 }  // namespace fairlead::quic

@@ -1,0 +1,194 @@
+// engine_impl.h: what Engine is made of. Private to the engine's own files:
+//   engine.cpp            starting, feeding, waking, what is asked from outside
+//   engine_callbacks.cpp  what ngtcp2 tells
+//   engine_flush.cpp      writing packets
+//   engine_streams.cpp    streams, their windows and the memory that they hold
+//   engine_close.cpp      ending
+//
+// Invariant: ngtcp2 is never re-entered. Its callbacks record; events are told when ngtcp2 has returned (deliver()); what users ask of
+// streams is queued and done at the start of flush() (apply_requests()).
+#pragma once
+#include <ngtcp2/ngtcp2.h>
+
+#include <optional>
+#include <string>
+
+#include "quic/bulk_gate.h"
+#include "quic/datagram_queue.h"
+#include "quic/engine.h"
+#include "quic/receive_buffer.h"
+#include "quic/receive_window.h"
+#include "quic/scheduler.h"
+#include "quic/send_buffer.h"
+#include "quic/tls_session.h"
+
+namespace fairlead::quic {
+
+inline ngtcp2_tstamp to_ngtcp2(TimePoint at) { return static_cast<ngtcp2_tstamp>(at.time_since_epoch().count()); }
+inline TimePoint from_ngtcp2(ngtcp2_tstamp at) {
+  return at >= static_cast<ngtcp2_tstamp>(TimePoint::max().time_since_epoch().count())
+             ? TimePoint::max()
+             : TimePoint(Duration(static_cast<Duration::rep>(at)));
+}
+
+struct ToldHook : ListHook {};     // something is to be told about this stream
+struct RequestHook : ListHook {};  // its user wants something
+struct StreamHook : ListHook {};   // all streams
+
+struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook, StreamHook {
+  StreamImpl(EngineImpl& e, std::int64_t stream_id, net::Priority p, std::uint64_t window)
+      : Entry(p), engine(&e), number(stream_id), credit(window) {}
+
+  EngineImpl* engine;  // null: it is gone, and the stream waits for release()
+  const std::int64_t number;
+  SendBuffer send;
+  ReceiveBuffer receive;
+  ReceiveWindow credit;
+  std::uint64_t owed_credit = 0;  // to be given to the peer at the next flush
+  std::uint64_t abort_code = 0;
+  std::optional<std::uint64_t> peer_reset, peer_stopped;  // codes
+
+  bool tell_opened = false, tell_readable = false, tell_writable = false;
+  bool fin_queued = false, fin_sent = false;
+  bool fin_received = false;
+  bool blocked = false;                                           // by the peer's window
+  bool wants_room = false;                                        // prepare() gave none
+  bool refused_memory = false;                                    // because of the budget
+  bool stop_reading = false;                                      // STOP_SENDING is asked for or sent
+  bool stop_writing = false;                                      // RESET_STREAM is asked for or sent, or the peer wants no more
+  bool stop_reading_wanted = false, stop_writing_wanted = false;  // ngtcp2 is to be told
+  bool was_overloaded = false;
+  bool gone = false;  // ngtcp2 has forgotten it
+  bool released = false;
+
+  StreamMemory& memory();
+  bool urgent() const { return priority() <= net::Priority::management; }
+  bool writable() const { return !closed() && !stop_writing && !fin_queued && !released; }
+  bool wants_to_send() const { return !gone && !stop_writing && (send.unsent() > 0 || (fin_queued && !fin_sent)); }
+};
+
+class EngineImpl {
+ public:
+  // handshake -> open -> ending (to say so is due) -> answering (it was said) -> gone, or -> draining (the peer said so) -> gone.
+  enum class Phase : std::uint8_t { handshake, open, ending, answering, draining, gone };
+
+  EngineImpl(const EngineSettings& settings, CidSource& cids, EngineEvents& events, net::MemoryBudget& budget, bool server, TimePoint now)
+      : settings(settings), cids(cids), events(events), memory(budget), server(server), now(now), heard(now), started(now) {}
+  EngineImpl(const EngineImpl&) = delete;
+  EngineImpl& operator=(const EngineImpl&) = delete;
+  ~EngineImpl();
+
+  // engine.cpp
+  Result<void> start_client(const Engine::ClientStart& start);
+  Result<void> start_server(const Engine::ServerStart& start, WallTime wall_now);
+  void fill(ngtcp2_settings& s, ngtcp2_transport_params& p);
+  void feed(const net::Datagram& datagram);
+  void expire();
+  TimePoint deadline() const;
+  void advance(TimePoint to) { now = std::max(now, to); }  // ngtcp2 aborts when time goes back
+  void after_reading();
+  void handshake_completed();
+  void submit_address_token(const ngtcp2_addr& peer);
+  void look_at_path();
+  void deliver();
+  std::size_t max_datagram() const;
+  bool alive() const { return phase <= Phase::open; }
+
+  // engine_flush.cpp
+  void flush(Engine::Emit emit);
+  void write_packets(Engine::Emit emit, bool data);
+  ngtcp2_ssize write_packet(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room, bool data, bool bulk);
+  bool write_datagram(DatagramQueue::Lane& lane, ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room,
+                      ngtcp2_ssize& n);
+  bool write_stream(StreamImpl& stream, ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room, ngtcp2_ssize& n);
+  void apply_wishes();
+
+  // engine_streams.cpp
+  StreamImpl* open_stream(net::Priority priority);
+  StreamImpl& adopt_stream(std::int64_t id);
+  void received(StreamImpl& stream, Bytes bytes, bool fin);
+  void closed_by_quic(StreamImpl& stream, std::optional<std::uint64_t> code);
+  void tell(StreamImpl& stream, bool readable, bool writable);
+  void request(StreamImpl& stream) { requests.push_back(stream); }
+  void update_ready(StreamImpl& stream);
+  void apply_requests();
+  void shut(StreamImpl& stream, std::uint64_t code, bool reading, bool writing);
+  void relieve();
+  void offer_room();
+  void reap(StreamImpl& stream);
+  void free_stream(StreamImpl& stream);
+  void orphan(StreamImpl& stream);
+  net::MemoryBudget::Use use(const StreamImpl& stream) const {
+    return stream.urgent() ? net::MemoryBudget::Use::reserved : net::MemoryBudget::Use::ordinary;
+  }
+
+  // engine_close.cpp
+  void failed(int liberr);  // ngtcp2 gave an error: the connection is over
+  void peer_closed();
+  void close(net::MuxClose how, const ngtcp2_ccerr& frame);
+  void end(Phase into, net::MuxClose how);
+  void write_close(Engine::Emit emit);
+  void answer(Engine::Emit emit);
+  void forget_connection();
+  bool must_wait_for_confirmation() const { return !server && handshake_done && !confirmed && now < close_by; }
+
+  const EngineSettings settings;
+  CidSource& cids;
+  EngineEvents& events;
+  StreamMemory memory;
+  const bool server;
+  Phase phase = Phase::handshake;
+  bool handshake_done = false;
+  bool confirmed = false;  // RFC 9001 4.1.2
+  bool tell_handshake = false, tell_streams_allowed = false, tell_closed = false, tell_resumption = false;
+  bool reset_received = false;
+  bool path_may_have_changed = false;
+  bool ping_wanted = false, key_update_wanted = false;
+  bool more_to_write = false;  // flush() stopped at its limit
+  bool any_local = false;      // the client's local address is the system's choice
+  TimePoint now, heard;
+  const TimePoint started;
+  WallTime wall_start{};  // server: wall clock at `started`
+
+  ngtcp2_conn* conn = nullptr;
+  std::unique_ptr<TlsSession> tls;  // until it has done its work
+  std::vector<std::vector<std::byte>> chain;
+  std::string alpn;
+  bool resumed = false;
+  Resumption resumption;
+
+  net::SocketAddress local, peer;
+  std::optional<net::SocketAddress> wanted_local;  // migrate()
+
+  std::size_t stream_count = 0;
+  List<StreamHook> streams;
+  List<ToldHook> told;
+  List<RequestHook> requests;
+  Scheduler scheduler;
+  DatagramQueue datagrams{memory};
+  BulkGate bulk_gate{settings.bulk_queue_target};
+  TimePoint ask_memory_at = TimePoint::max();  // when writers that the budget refused are offered room again
+
+  net::MuxStats stats;
+  Engine::Counters counters;
+
+  std::optional<net::MuxClose> close_info;
+  ngtcp2_ccerr close_frame{};  // its reason points into close_reason
+  std::string close_reason;
+  TimePoint close_by{};  // not confirmed by then: close without
+  std::vector<std::byte> close_packet;
+  net::SocketAddress close_local, close_peer;
+  TimePoint period_end = TimePoint::max(), say_again_at = TimePoint::max();
+  Duration close_pto{};
+  std::uint64_t heard_since_close = 0, answer_at = 1;
+  bool answer_due = false;
+};
+
+// ngtcp2's table; user_data is the EngineImpl.
+ngtcp2_callbacks engine_callbacks(bool server);
+// Packets that could be decrypted, by this thread; see engine_callbacks.cpp.
+std::uint64_t packets_decrypted();
+// RFC 9000 20.1 and, for 0x1xx, RFC 8446 6: for people.
+std::string transport_error_text(std::uint64_t code);
+
+}  // namespace fairlead::quic

@@ -1,0 +1,264 @@
+#include <algorithm>
+
+#include "quic/engine_impl.h"
+
+namespace fairlead::quic {
+namespace {
+
+// While the process as a whole is over its budget, a session gives up streams only from this size on: those below are not what fills it.
+constexpr std::size_t kGreedy = 64_KiB;
+// How often a writer that the budget refused is offered room again: memory may have become free in another session.
+constexpr Duration kAskMemoryAgain = 20ms;
+
+StreamImpl& in(EngineStream& s) { return static_cast<StreamImpl&>(s); }
+const StreamImpl& in(const EngineStream& s) { return static_cast<const StreamImpl&>(s); }
+
+}  // namespace
+
+StreamMemory& StreamImpl::memory() {
+  if (engine != nullptr) return engine->memory;
+  // Of streams that outlive their engine, and with it their budget: one chunk each way at most.
+  thread_local net::MemoryBudget unlimited(SIZE_MAX, 0);
+  thread_local StreamMemory orphans(unlimited);
+  return orphans;
+}
+
+// ---- what users call
+
+std::uint64_t EngineStream::id() const { return static_cast<std::uint64_t>(in(*this).number); }
+
+Bytes EngineStream::peek() const { return in(*this).receive.peek(); }
+
+void EngineStream::consume(std::size_t n) {
+  StreamImpl& s = in(*this);
+  s.receive.consume(n, s.memory());
+  if (s.closed() || s.fin_received || s.stop_reading || s.peer_reset) return;  // the peer sends no more
+  EngineImpl& e = *s.engine;
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(e.conn, &info);
+  net::MemoryBudget& budget = e.memory.budget();
+  const ReceiveWindow::Conditions conditions{.now = e.now,
+                                             .rtt = Duration(static_cast<Duration::rep>(info.smoothed_rtt)),
+                                             .first = e.settings.initial_stream_window,
+                                             .largest = e.settings.max_stream_window,
+                                             .tight = budget.tight()};
+  const std::uint64_t credit = s.credit.consumed(n, conditions, [&](std::uint64_t more) {
+    if (!budget.try_charge(more)) return false;  // only asked: bytes are charged when they come
+    budget.release(more);
+    return true;
+  });
+  if (credit == 0) return;
+  s.owed_credit += credit;
+  e.request(s);
+}
+
+bool EngineStream::at_end() const { return in(*this).fin_received && in(*this).receive.size() == 0; }
+std::optional<std::uint64_t> EngineStream::reset_code() const { return in(*this).peer_reset; }
+bool EngineStream::overloaded() const { return in(*this).was_overloaded; }
+
+MutableBytes EngineStream::prepare() {
+  StreamImpl& s = in(*this);
+  if (!s.writable()) {
+    s.send.drop(s.memory());
+    return {};
+  }
+  EngineImpl& e = *s.engine;
+  s.wants_room = !has_room();
+  if (s.wants_room) return {};
+  const MutableBytes room = s.send.prepare(e.memory, e.use(s));
+  if (room.empty()) {
+    s.wants_room = s.refused_memory = true;
+    e.ask_memory_at = std::min(e.ask_memory_at, e.now + kAskMemoryAgain);
+  }
+  return room;
+}
+
+void EngineStream::commit(std::size_t n) {
+  StreamImpl& s = in(*this);
+  s.send.commit(n, s.memory());
+  if (s.engine != nullptr) s.engine->update_ready(s);
+}
+
+void EngineStream::finish() {
+  StreamImpl& s = in(*this);
+  if (!s.writable()) return;
+  s.fin_queued = true;
+  s.engine->update_ready(s);
+}
+
+bool EngineStream::has_room() const { return in(*this).writable() && in(*this).send.unsent() < in(*this).engine->settings.send_buffer; }
+std::size_t EngineStream::unsent() const { return in(*this).send.unsent(); }
+std::optional<std::uint64_t> EngineStream::stopped_code() const { return in(*this).peer_stopped; }
+
+void EngineStream::abort(std::uint64_t code) {
+  StreamImpl& s = in(*this);
+  s.receive.drop(s.memory());
+  s.send.drop(s.memory());
+  if (s.engine != nullptr) s.engine->shut(s, code, true, true);
+}
+
+void EngineStream::set_priority(net::Priority priority) {
+  if (EngineImpl* e = in(*this).engine) e->scheduler.set_priority(in(*this), priority);
+}
+bool EngineStream::closed() const { return in(*this).gone || !in(*this).engine->alive(); }
+
+void EngineStream::release() {
+  StreamImpl& s = in(*this);
+  s.released = true;
+  s.receive.drop(s.memory());
+  if (!s.fin_queued || s.closed()) s.send.drop(s.memory());
+  if (s.engine == nullptr) {
+    delete &s;
+    return;
+  }
+  EngineImpl& e = *s.engine;
+  e.shut(s, 0, !s.fin_received, !s.fin_queued);
+  e.request(s);  // freed at the next flush, if not by its end
+}
+
+// ---- inside
+
+StreamImpl* EngineImpl::open_stream(net::Priority priority) {
+  if (phase != Phase::open) return nullptr;
+  std::int64_t id = -1;
+  if (ngtcp2_conn_open_bidi_stream(conn, &id, nullptr) != 0) return nullptr;
+  StreamImpl& s = adopt_stream(id);
+  scheduler.set_priority(s, priority);
+  ngtcp2_conn_set_stream_user_data(conn, id, &s);
+  return &s;
+}
+
+StreamImpl& EngineImpl::adopt_stream(std::int64_t id) {
+  auto* s = new StreamImpl(*this, id, net::Priority::interactive, settings.initial_stream_window);  // owned by `streams`: free_stream()
+  streams.push_back(*s);
+  stream_count++;
+  return *s;
+}
+
+void EngineImpl::tell(StreamImpl& s, bool readable, bool writable) {
+  if (s.released) return;
+  s.tell_readable = s.tell_readable || readable;
+  s.tell_writable = s.tell_writable || writable;
+  told.push_back(s);
+}
+
+void EngineImpl::update_ready(StreamImpl& s) {
+  if (s.wants_to_send() && !s.blocked && alive()) {
+    scheduler.ready(s);
+  } else {
+    Scheduler::idle(s);
+  }
+}
+
+void EngineImpl::received(StreamImpl& s, Bytes bytes, bool fin) {
+  s.fin_received = s.fin_received || fin;
+  if (s.stop_reading) return;
+  s.receive.append(bytes, memory);
+  tell(s, true, false);
+}
+
+void EngineImpl::closed_by_quic(StreamImpl& s, std::optional<std::uint64_t> code) {
+  // Not all was delivered: it was the peer who ended it.
+  const bool cut = !s.stop_writing && !(s.fin_sent && s.send.all_acknowledged());
+  if (cut && code) s.peer_stopped = code;
+  s.gone = true;
+  s.send.fail(memory);
+  update_ready(s);
+  tell(s, false, cut);
+  if (s.released) request(s);
+}
+
+// The half-closing is done at the next flush: ngtcp2 may be on the stack now.
+void EngineImpl::shut(StreamImpl& s, std::uint64_t code, bool reading, bool writing) {
+  reading = reading && !s.stop_reading && !s.fin_received && !s.peer_reset;
+  writing = writing && !s.stop_writing;
+  if (s.gone || (!reading && !writing)) return;
+  s.stop_reading = s.stop_reading || reading;
+  s.stop_writing = s.stop_writing || writing;
+  s.stop_reading_wanted = reading;
+  s.stop_writing_wanted = writing;
+  s.abort_code = code;
+  update_ready(s);
+  request(s);
+}
+
+void EngineImpl::apply_requests() {
+  while (RequestHook* hook = requests.pop_front()) {
+    StreamImpl& s = static_cast<StreamImpl&>(*hook);
+    if (!s.gone && conn != nullptr) {
+      if (std::exchange(s.stop_reading_wanted, false)) ngtcp2_conn_shutdown_stream_read(conn, 0, s.number, s.abort_code);
+      if (std::exchange(s.stop_writing_wanted, false)) {
+        ngtcp2_conn_shutdown_stream_write(conn, 0, s.number, s.abort_code);
+        s.send.fail(memory);  // ngtcp2 looks at none of it again
+      }
+      if (s.owed_credit > 0) ngtcp2_conn_extend_max_stream_offset(conn, s.number, std::exchange(s.owed_credit, 0));
+    }
+    reap(s);
+  }
+}
+
+// While the budget is over, the stream that holds most unread bytes is given up: a reader that stalls ends itself, never the session.
+void EngineImpl::relieve() {
+  net::MemoryBudget& budget = memory.budget();
+  while (budget.over()) {
+    const std::size_t least = budget.used() > budget.limit() ? 1 : kGreedy;
+    StreamImpl* worst = nullptr;
+    for (StreamHook& hook : streams) {
+      StreamImpl& s = static_cast<StreamImpl&>(hook);
+      if (!s.urgent() && s.receive.size() >= (worst == nullptr ? least : worst->receive.size() + 1)) worst = &s;
+    }
+    if (worst == nullptr) return;
+    counters.streams_overloaded++;
+    worst->was_overloaded = true;
+    worst->receive.fail(memory);
+    shut(*worst, settings.overload_code, true, true);
+    tell(*worst, true, true);
+  }
+}
+
+// Wakes writers that may go on: half the buffer has been sent, or the budget has room again.
+void EngineImpl::offer_room() {
+  if (now < ask_memory_at) return;
+  ask_memory_at = TimePoint::max();
+  if (memory.budget().tight()) {
+    ask_memory_at = now + kAskMemoryAgain;
+    return;
+  }
+  for (StreamHook& hook : streams) {
+    StreamImpl& s = static_cast<StreamImpl&>(hook);
+    if (!s.refused_memory) continue;
+    s.refused_memory = s.wants_room = false;
+    tell(s, false, true);
+  }
+}
+
+void EngineImpl::reap(StreamImpl& s) {
+  if (!s.released || !(s.gone || conn == nullptr)) return;
+  // A stream counts until its user has let go of it: the peer cannot pile up more than it was allowed.
+  if (conn != nullptr && ((s.number & 1) != 0) != server) ngtcp2_conn_extend_max_streams_bidi(conn, 1);
+  free_stream(s);
+}
+
+void EngineImpl::free_stream(StreamImpl& s) {
+  s.receive.drop(memory);
+  s.send.drop(memory);
+  stream_count--;
+  delete &s;
+}
+
+// The engine goes, the stream's user is not done. Its last chunks may be in use.
+void EngineImpl::orphan(StreamImpl& s) {
+  s.receive.fail(memory);
+  s.send.fail(memory);
+  const std::size_t kept = s.receive.footprint() + s.send.footprint();
+  memory.release(kept);
+  s.engine = nullptr;
+  s.gone = true;
+  s.memory().charge(kept);
+  Scheduler::idle(s);
+  static_cast<ToldHook&>(s).unlink();
+  static_cast<RequestHook&>(s).unlink();
+  static_cast<StreamHook&>(s).unlink();
+}
+
+}  // namespace fairlead::quic
