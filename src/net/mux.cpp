@@ -21,8 +21,7 @@ Error MuxClose::to_error() const {
   if (!application && is_crypto_error(code))
     return {Code::refused, fmt::format("{} ended the handshake with TLS alert {}{}", side, code & 0xff, why)};
   if (!application && code == kConnectionRefused) return {Code::refused, fmt::format("{} takes no connection{}", side, why)};
-  if (!orderly && by_peer && code == 0)
-    return {Code::reset, fmt::format("the peer knows this connection no more (stateless reset){}", why)};
+  if (!orderly && by_peer && code == 0) return {Code::reset, reason.empty() ? "the peer broke the connection off" : reason};
   return {Code::reset, fmt::format("{} broke the connection off with transport error {:#x}{}", side, code, why)};
 }
 

@@ -110,6 +110,7 @@ void LiveConnection::end(const net::MuxClose& close) {
   over_ = close;
   error_ = close.to_error();
   while (Stream* stream = streams_.pop_front()) stream->on_over();
+  for (EngineStream* stream : incoming_) stream->release();
   incoming_.clear();
   for (Opener& opener : openers_) opener.wake();
   established_or_over_.wake_all();

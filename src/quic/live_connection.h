@@ -3,7 +3,8 @@
 //
 // Events of the engine are recorded here and make waiters ready; nobody is resumed or called from inside one.
 // Lifetime: owned together by the endpoint (until the engine has nothing more to send or to answer), the Connection and its Streams.
-// The engine and the budget go when the endpoint lets go; from on_closed() on no handle touches the engine, so handles may live on.
+// The engine and the budget go when the endpoint lets go. Handles may live on: what they use of the engine is asked for anew each time,
+// and an EngineStream is valid until its handle releases it.
 // Invariant: `over()` is set once, and then every waiting call ends with error().
 #pragma once
 #include <deque>

@@ -9,8 +9,7 @@ namespace fairlead::quic {
 
 Stream::Stream(std::shared_ptr<LiveConnection> connection, EngineStream& stream)
     : connection_(std::move(connection)),
-      stream_(&stream),
-      id_(stream.id()),
+      stream_(stream),
       readable_(connection_->loop()),
       writable_(connection_->loop()),
       broken_(connection_->loop()) {
@@ -19,66 +18,63 @@ Stream::Stream(std::shared_ptr<LiveConnection> connection, EngineStream& stream)
 }
 
 Stream::~Stream() {
-  if (stream_ == nullptr) return;
-  stream_->user = nullptr;
-  stream_->release();
+  stream_.user = nullptr;
+  stream_.release();
   connection_->touch();
 }
 
 std::optional<std::uint64_t> Stream::peer_code() const {
-  if (stream_ == nullptr) return last_peer_code_;
-  const std::optional<std::uint64_t> reset = stream_->reset_code();
-  return reset ? reset : stream_->stopped_code();
+  const std::optional<std::uint64_t> reset = stream_.reset_code();
+  return reset ? reset : stream_.stopped_code();
 }
 
-std::optional<Error> Stream::broken_error() const {
+std::optional<Error> Stream::aborted_error() const {
   if (aborted_) return Error(Code::cancelled, "this side aborted the stream");
-  if (stream_ != nullptr && stream_->overloaded()) return Error(Code::overloaded, "the stream was aborted: it held too much unread data");
-  if (const auto code = peer_code()) return Error(Code::reset, fmt::format("the peer aborted the stream with code {}", *code));
-  if (stream_ == nullptr) return connection_->error();
+  if (stream_.overloaded()) return Error(Code::overloaded, "the stream was aborted: it held too much unread data");
   return std::nullopt;
 }
 
-std::optional<Error> Stream::read_error() const {
-  // A peer that only wants to read no more (STOP_SENDING) has not broken off what it sends.
-  const bool sends = stream_ != nullptr && !stream_->reset_code() && !stream_->overloaded() && !aborted_;
-  return sends ? std::nullopt : broken_error();
+std::optional<Error> Stream::broken_error() const {
+  if (auto error = aborted_error()) return error;
+  if (const auto code = peer_code()) return Error(Code::reset, fmt::format("the peer aborted the stream with code {}", *code));
+  if (connection_->over()) return connection_->error();
+  return std::nullopt;
 }
 
 std::optional<Error> Stream::write_error() const {
   if (shut_) return Error(Code::invalid, "writing after the stream's half was shut");
-  const bool reads = stream_ != nullptr && !stream_->stopped_code() && !stream_->overloaded() && !aborted_;
-  if (!reads) return broken_error();
-  return stream_->closed() ? std::optional(Error(Code::reset, "the stream is closed")) : std::nullopt;
+  if (auto error = broken_error()) return error;
+  return stream_.closed() ? std::optional(Error(Code::reset, "the stream is closed")) : std::nullopt;
 }
 
 Task<Result<Bytes>> Stream::peek() {
   for (;;) {
-    if (auto error = read_error()) co_return fail(*std::move(error));
-    const Bytes bytes = stream_->peek();
-    if (!bytes.empty() || stream_->at_end()) co_return bytes;
+    if (auto error = aborted_error()) co_return fail(*std::move(error));
+    // A peer that only wants to read no more (STOP_SENDING) has not broken off what it sends.
+    if (stream_.reset_code()) co_return fail(*broken_error());
+    const Bytes bytes = stream_.peek();
+    if (!bytes.empty() || stream_.at_end()) co_return bytes;
+    if (connection_->over()) co_return fail(connection_->error());
     co_await readable_.wait();
   }
 }
 
 void Stream::consume(std::size_t n) {
-  if (stream_ == nullptr) return;
-  stream_->consume(n);
+  stream_.consume(n);
   connection_->touch();
 }
 
 Task<Result<MutableBytes>> Stream::prepare() {
   for (;;) {
     if (auto error = write_error()) co_return fail(*std::move(error));
-    const MutableBytes room = stream_->prepare();
+    const MutableBytes room = stream_.prepare();
     if (!room.empty()) co_return room;
     co_await writable_.wait();
   }
 }
 
 void Stream::commit(std::size_t n) {
-  if (stream_ == nullptr) return;
-  stream_->commit(n);
+  stream_.commit(n);
   connection_->touch();
 }
 
@@ -98,7 +94,7 @@ Result<void> Stream::shut() {
   if (shut_) return {};
   if (auto error = write_error()) return fail(*std::move(error));
   shut_ = true;
-  stream_->finish();
+  stream_.finish();
   connection_->touch();
   writable_.wake_all();
   return {};
@@ -107,18 +103,14 @@ Result<void> Stream::shut() {
 void Stream::abort(std::uint64_t code) {
   if (aborted_) return;
   aborted_ = true;
-  if (stream_ != nullptr) {
-    stream_->abort(code);
-    connection_->touch();
-  }
+  stream_.abort(code);
+  connection_->touch();
   readable_.wake_all();
   writable_.wake_all();
   broken_.wake_all();
 }
 
-void Stream::set_priority(net::Priority priority) {
-  if (stream_ != nullptr) stream_->set_priority(priority);
-}
+void Stream::set_priority(net::Priority priority) { stream_.set_priority(priority); }
 
 Task<Error> Stream::broken() {
   for (;;) {
@@ -127,21 +119,19 @@ Task<Error> Stream::broken() {
   }
 }
 
-bool Stream::has_room() const { return !write_error() && !stream_->prepare().empty(); }
+bool Stream::has_room() const { return !write_error() && stream_.has_room(); }
 
 void Stream::on_readable() {
   readable_.wake_all();
-  if (stream_->reset_code() || stream_->overloaded()) broken_.wake_all();
+  if (stream_.reset_code() || stream_.overloaded()) broken_.wake_all();
 }
 
 void Stream::on_writable() {
   writable_.wake_all();
-  if (stream_->stopped_code() || stream_->overloaded()) broken_.wake_all();
+  if (stream_.stopped_code() || stream_.overloaded()) broken_.wake_all();
 }
 
 void Stream::on_over() {
-  last_peer_code_ = peer_code();
-  stream_ = nullptr;
   readable_.wake_all();
   writable_.wake_all();
   broken_.wake_all();

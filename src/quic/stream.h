@@ -1,7 +1,8 @@
 // stream.h: the handle of one QUIC stream, for coroutines.
 //
 // Every call tries first and waits only for what is not there. Events from the engine wake waiters and do nothing else.
-// Invariant: `stream_` is valid as long as it is not null; it becomes null when the connection is over, so a handle may outlive that.
+// A handle may outlive its connection: the engine's stream is valid until release(). What had been received when the connection ended
+// can be read as long as the endpoint still answers for it (three probe timeouts); then every call tells how it ended.
 #pragma once
 #include "base/list.h"
 #include "net/mux.h"
@@ -26,10 +27,10 @@ class Stream final : public net::MuxStream, public ListHook {
   void abort(std::uint64_t code) override;
   std::optional<std::uint64_t> peer_code() const override;
   void set_priority(net::Priority priority) override;
-  std::uint64_t id() const override { return id_; }
+  std::uint64_t id() const override { return stream_.id(); }
   Task<Error> broken() override;
   bool has_room() const override;
-  std::size_t unsent() const override { return stream_ != nullptr ? stream_->unsent() : 0; }
+  std::size_t unsent() const override { return stream_.unsent(); }
 
   // From the connection.
   void on_readable();
@@ -37,16 +38,14 @@ class Stream final : public net::MuxStream, public ListHook {
   void on_over();
 
  private:
-  // What ends reading, writing and both; nothing while there is no such thing.
-  std::optional<Error> read_error() const;
-  std::optional<Error> write_error() const;
+  // What ended both halves, what ended writing; nothing while there is no such thing.
+  std::optional<Error> aborted_error() const;
   std::optional<Error> broken_error() const;
+  std::optional<Error> write_error() const;
 
   std::shared_ptr<LiveConnection> connection_;  // shared: a stream may outlive its connection, and then tells how that ended
-  EngineStream* stream_;
-  const std::uint64_t id_;
-  std::optional<std::uint64_t> last_peer_code_;  // kept when the engine's stream goes
-  bool aborted_ = false;                         // by us
+  EngineStream& stream_;
+  bool aborted_ = false;  // by us
   bool shut_ = false;
   WaitQueue readable_, writable_, broken_;
 };
