@@ -36,7 +36,7 @@ struct EngineSettings {
   enum class Congestion : std::uint8_t { bbr, cubic };
   Congestion congestion = Congestion::bbr;
   Duration idle_timeout = 150s;  // min of both sides; must exceed the longest outage that a connection shall survive
-  Duration keep_alive = 15s;     // a PING after so long without a packet: holds NAT mappings open, which live 30 s and more; 0: none
+  Duration keep_alive = 4s;                // a PING after so long without a packet: holds NAT mappings, and finds a restarted peer
   Duration handshake_timeout = 10s;
   Duration max_ack_delay = 25ms;  // the RFC's default
   Duration initial_rtt = 333ms;   // the RFC's default
