@@ -234,6 +234,8 @@ Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open_remote(LoopIndex home, N
   const Sibling& other = siblings_[home.value()];
   auto remote = std::make_shared<RemoteFlow>(loop_, *other.loop);
   auto asked = std::make_shared<RemoteOpen>(loop_);
+  auto tally = std::make_shared<FlowTally>();  // of this handle only: the session's loop counts the flow
+  tally->peer = node.value();
   // If this task is destroyed while it waits, so is the handle, and the carrying side ends the flow.
   std::unique_ptr<net::MuxStream> handle = remote->handle();
   other.loop->post([link = other.link, to = std::move(node), head = std::move(open), remote, asked, user = &loop_]() mutable {
@@ -242,7 +244,7 @@ Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open_remote(LoopIndex home, N
   while (!asked->answer) co_await asked->answered.wait();
   if (!*asked->answer) co_return std::unexpected(asked->answer->error());
   static std::atomic<std::uint64_t> next{1ULL << 48};  // apart from the ids of flows that live where their session does
-  co_return std::make_unique<Flow>(loop_, std::move(handle), *std::move(*asked->answer), FlowId(next.fetch_add(1)), remote_tally_);
+  co_return std::make_unique<Flow>(loop_, std::move(handle), *std::move(*asked->answer), FlowId(next.fetch_add(1)), std::move(tally));
 }
 
 std::vector<SessionStatus> CloudLink::status() const {

@@ -91,7 +91,6 @@ class CloudLink final : public Peers {
   std::span<const Sibling> siblings_;
   std::unordered_map<SessionId, std::shared_ptr<Session>> sessions_;  // all that run, those that were superseded and are ending too
   std::unordered_map<NodeName, SessionId> current_;
-  std::shared_ptr<FlowTally> remote_tally_ = std::make_shared<FlowTally>();  // of handles; the session's loop counts the flows
   CloudCounters counters_;
   bool draining_ = false;
   std::size_t greeting_ = 0;

@@ -15,6 +15,7 @@ namespace fairlead::link {
 
 // What a session counts of its flows. Shared by the session and its flows, since either may go first.
 struct FlowTally {
+  std::string peer;            // the other side: a node's name, or "cloud"
   std::uint64_t open = 0;      // now
   std::uint64_t opened = 0;    // ever
   std::uint64_t refused = 0;
@@ -35,6 +36,7 @@ class Flow {
   const wire::FlowOpen& head() const { return open_; }
   FlowId id() const { return id_; }
   Loop& loop() const { return loop_; }
+  const std::string& peer() const { return tally_->peer; }
 
   // Session::open's: the frame of FlowOpen, which is not payload.
   Task<Result<void>> write_head(Bytes frame) { return stream_->write(frame); }

@@ -22,7 +22,9 @@ Session::Session(Loop& loop, std::unique_ptr<net::MuxConnection> carrier, std::u
                  wire::Hello hello, std::vector<std::string> peer_features, const EgressTable& egresses, SessionOptions options)
     : loop_(loop), carrier_(std::move(carrier)), control_(std::move(control)), peer_(std::move(peer)), hello_(std::move(hello)),
       features_(peer_features.begin(), peer_features.end()), egresses_(egresses), options_(options),
-      since_(loop.wall_now()), tasks_(loop) {}
+      since_(loop.wall_now()), tasks_(loop) {
+  tally_->peer = peer_.node ? peer_.node->value() : "cloud";
+}
 
 Session::~Session() = default;
 

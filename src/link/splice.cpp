@@ -12,13 +12,18 @@ struct Joint {
   Joint(Flow& f, net::Stream& s) : flow(f), socket(s), both(f.loop()) {}
 
   void socket_failed(const Error& error) {
-    end = {error.code() == Code::reset ? FlowCode::reset : flow_code_of(error.code()), false, error.describe()};
+    end = {.code = flow_code_of(error.code()), .message = error.describe()};
     flow.abort(end.code);
     socket.reset();
     both.cancel();
   }
   void flow_failed(const Error& error) {
-    end = {flow.peer_code(), true, error.describe()};
+    end = {.code = flow.peer_code(), .by_flow = true, .message = error.describe()};
+    socket.reset();
+    both.cancel();
+  }
+  void was_refused(const Refusal& refusal) {
+    end = {.code = refusal.code, .by_flow = true, .refused = true, .message = refusal.message};
     socket.reset();
     both.cancel();
   }
@@ -57,7 +62,14 @@ Task<void> socket_to_flow(Joint& joint) {
   }
 }
 
-Task<void> flow_to_socket(Joint& joint) {
+Task<void> flow_to_socket(Joint& joint, bool opened) {
+  if (opened) {
+    auto reply = co_await joint.flow.reply();
+    if (!reply) {
+      joint.was_refused(reply.error());
+      co_return;
+    }
+  }
   for (;;) {
     auto bytes = co_await joint.flow.peek();
     if (!bytes) {
@@ -79,14 +91,17 @@ Task<void> flow_to_socket(Joint& joint) {
   }
 }
 
-}  // namespace
-
-Task<SpliceEnd> splice(Flow& flow, net::Stream& socket) {
+Task<SpliceEnd> run(Flow& flow, net::Stream& socket, bool opened) {
   Joint joint(flow, socket);
   joint.both.spawn(socket_to_flow(joint));
-  joint.both.spawn(flow_to_socket(joint));
+  joint.both.spawn(flow_to_socket(joint, opened));
   co_await joint.both.done();
   co_return std::move(joint.end);
 }
+
+}  // namespace
+
+Task<SpliceEnd> splice(Flow& flow, net::Stream& socket) { return run(flow, socket, false); }
+Task<SpliceEnd> splice_opened(Flow& flow, net::Stream& socket) { return run(flow, socket, true); }
 
 }  // namespace fairlead::link

@@ -14,9 +14,14 @@ namespace fairlead::link {
 struct SpliceEnd {
   FlowCode code = FlowCode::ok;  // ok: both sides said that they were done
   bool by_flow = false;          // the failure came over the link; else from the socket
+  bool refused = false;          // the far side never connected
   std::string message;
 };
 
+// The acceptor's side: its flow was accepted.
 Task<SpliceEnd> splice(Flow& flow, net::Stream& socket);
+// The opener's side: sends at once what the socket has, and waits for the far side's answer before anything comes back. A refusal
+// resets the socket.
+Task<SpliceEnd> splice_opened(Flow& flow, net::Stream& socket);
 
 }  // namespace fairlead::link

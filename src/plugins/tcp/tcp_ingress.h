@@ -12,10 +12,15 @@
 #include "link/peers.h"
 #include "net/network.h"
 #include "observe/access_log.h"
-#include "route/snapshot.h"
+#include "route/picker.h"
 #include "runtime/scope.h"
 
 namespace fairlead::tcp {
+
+struct TcpIngressCounters {
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;  // no flow could be had
+};
 
 class TcpIngress {
  public:
@@ -24,7 +29,7 @@ class TcpIngress {
     TcpIngress* ingress;
   };
 
-  TcpIngress(net::Network& network, link::Peers& peers, route::NodeDirectory& nodes, observe::AccessLog* access_log);
+  TcpIngress(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, observe::AccessLog* access_log);
   ~TcpIngress();
 
   // All ingresses of the process by loop index; set before the first apply(), outlives this.
@@ -34,13 +39,29 @@ class TcpIngress {
   // connections. What could not be opened is returned and left out; the next apply() tries again.
   std::vector<Error> apply(std::shared_ptr<const route::Snapshot> snapshot);
   // No new connections.
-  void stop_listening();
-  std::size_t connections() const;
+  void stop_listening() { listening_.clear(); }
+  std::size_t listeners() const { return listening_.size(); }
+  std::size_t connections() const { return connections_.size(); }
+  const TcpIngressCounters& counters() const { return counters_; }
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  // The rules of one moment, with their turns; kept by each connection that was accepted under them.
+  struct Rules;
+  struct Listening;
+  struct Job;
+  Task<void> accept_on(Listening& at);
+  void place(std::unique_ptr<net::Incoming> incoming, const Listening& at);
+  Task<void> serve(std::unique_ptr<Job> job);
+
+  net::Network& network_;
+  link::Peers& peers_;
+  const route::NodeDirectory& nodes_;
+  observe::AccessLog* access_log_;
   std::span<const Sibling> siblings_;
+  std::shared_ptr<Rules> rules_;
+  std::map<net::SocketAddress, std::unique_ptr<Listening>> listening_;
+  TcpIngressCounters counters_;
+  Scope connections_;
 };
 
 }  // namespace fairlead::tcp
