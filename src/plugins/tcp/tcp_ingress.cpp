@@ -44,6 +44,8 @@ TcpIngress::TcpIngress(net::Network& network, link::Peers& peers, const route::N
 
 TcpIngress::~TcpIngress() = default;
 
+void TcpIngress::stop_listening() { listening_.clear(); }
+
 std::vector<Error> TcpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot) {
   std::vector<Error> failed;
   rules_ = std::make_shared<Rules>(std::move(snapshot), nodes_);

@@ -39,7 +39,7 @@ class TcpIngress {
   // connections. What could not be opened is returned and left out; the next apply() tries again.
   std::vector<Error> apply(std::shared_ptr<const route::Snapshot> snapshot);
   // No new connections.
-  void stop_listening() { listening_.clear(); }
+  void stop_listening();
   std::size_t listeners() const { return listening_.size(); }
   std::size_t connections() const { return connections_.size(); }
   const TcpIngressCounters& counters() const { return counters_; }
