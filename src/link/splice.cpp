@@ -12,18 +12,16 @@ struct Joint {
   Joint(Flow& f, net::Stream& s) : flow(f), socket(s), both(f.loop()) {}
 
   void socket_failed(const Error& error) {
-    end = {.code = flow_code_of(error.code()), .message = error.describe()};
+    fail({.code = flow_code_of(error.code()), .message = error.describe()});
     flow.abort(end.code);
-    socket.reset();
-    both.cancel();
   }
-  void flow_failed(const Error& error) {
-    end = {.code = flow.peer_code(), .by_flow = true, .message = error.describe()};
-    socket.reset();
-    both.cancel();
-  }
-  void was_refused(const Refusal& refusal) {
-    end = {.code = refusal.code, .by_flow = true, .refused = true, .message = refusal.message};
+  void flow_failed(const Error& error) { fail({.code = flow.peer_code(), .by_flow = true, .message = error.describe()}); }
+  void was_refused(const Refusal& refusal) { fail({.code = refusal.code, .by_flow = true, .refused = true, .message = refusal.message}); }
+
+  // The first failure is the reason; what the other direction sees of it is not.
+  void fail(SpliceEnd why) {
+    if (std::exchange(failed, true)) return;
+    end = std::move(why);
     socket.reset();
     both.cancel();
   }
@@ -31,6 +29,9 @@ struct Joint {
   Flow& flow;
   net::Stream& socket;
   SpliceEnd end;
+  std::optional<Error> unsendable;  // our half of the flow is dead, though the other may live
+  bool received_all = false;
+  bool failed = false;
   Scope both;
 };
 
@@ -38,7 +39,9 @@ Task<void> socket_to_flow(Joint& joint) {
   for (int reads = 1;; reads++) {
     auto room = co_await joint.flow.prepare();
     if (!room) {
-      joint.flow_failed(room.error());
+      // The far side reads no more. Why, its own half tells: an answer may still be on the way there.
+      joint.unsendable = room.error();
+      if (joint.received_all) joint.flow_failed(*joint.unsendable);
       co_return;
     }
     std::optional<Result<std::size_t>> got = joint.socket.try_read(*room);
@@ -77,6 +80,11 @@ Task<void> flow_to_socket(Joint& joint, bool opened) {
       co_return;
     }
     if (bytes->empty()) {
+      joint.received_all = true;
+      if (joint.unsendable) {
+        joint.flow_failed(*joint.unsendable);
+        co_return;
+      }
       auto shut = joint.socket.shut();
       if (!shut) joint.socket_failed(shut.error());
       co_return;
