@@ -30,7 +30,7 @@ Endpoint::Impl::~Impl() {
   while (!connections_.empty()) {
     LiveConnection& connection = *connections_.begin()->first;
     connection.close(0, "");
-    connection.flush(now, [this](const net::DatagramBatch& batch) { outbox_.send(batch); });
+    flush(connection, now);
     drop(connection);
   }
 }
@@ -137,13 +137,30 @@ void Endpoint::Impl::flush() {
     FlushHook* hook = dirty_.pop_front();
     if (hook == nullptr) return;
     auto& connection = static_cast<LiveConnection&>(*hook);
-    connection.flush(now, [this](const net::DatagramBatch& batch) { outbox_.send(batch); });
+    flush(connection, now);
     if (connection.finished())
       drop(connection);
     else
       connection.arm();
   }
   if (!dirty_.empty() && !outbox_.blocked()) go_on_.arm(now);
+}
+
+void Endpoint::Impl::flush(LiveConnection& connection, TimePoint now) {
+  connection.flush(now, [this, &connection](const net::DatagramBatch& batch) {
+    if (net::DatagramSocket* old = old_socket_of(connection))
+      old->send(batch);
+    else
+      outbox_.send(batch);
+  });
+}
+
+net::DatagramSocket* Endpoint::Impl::old_socket_of(const LiveConnection& connection) const {
+  if (retired_.empty() || !connection.is_client()) return nullptr;
+  const net::SocketAddress path = connection.local();
+  for (const auto& old : retired_)
+    if (old->socket->local() == path) return old->socket.get();
+  return nullptr;
 }
 
 void Endpoint::Impl::drop(LiveConnection& connection) {

@@ -3,39 +3,25 @@
 #include <gtest/gtest.h>
 
 #include "net/testing.h"
-#include "pki/authority.h"
-#include "pki/credentials.h"
+#include "pki/test_pki.h"
 #include "quic/endpoint.h"
 #include "runtime/timer.h"
 #include "sim/network.h"
 
 namespace fairlead::quic {
 
-inline constexpr WallTime kTestTime{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
-
-// Two certificates of one CA: a server's and an edge's.
-struct TestCredentials {
-  TestCredentials() {
-    const auto authority = pki::Authority::create(kTestTime, pki::kAuthorityLifetime, pki::KeyKind::ed25519);
-    const auto trust = pki::TrustStore::from_certificates({authority.certificate()}).value();
-    const auto server_key = pki::PrivateKey::generate(pki::KeyKind::ed25519);
-    const auto server_certificate =
-        authority.issue_server(pki::HostName::parse_all({"cloud.test"}).value(), server_key.public_key(), kTestTime).value();
-    server = pki::Credentials::make({server_certificate}, server_key, trust).value();
-    const auto edge_key = pki::PrivateKey::generate(pki::KeyKind::ed25519);
-    const auto edge_certificate = authority.issue_edge(NodeName::parse("edge-a").value(), edge_key.public_key(), kTestTime).value();
-    edge = pki::Credentials::make({edge_certificate}, edge_key, trust).value();
-  }
-  std::shared_ptr<const pki::Credentials> server, edge;
-};
-inline const TestCredentials& test_credentials() {
-  static const TestCredentials made;
+inline constexpr const char* kTestAlpn = "fairlead/1";
+inline const pki::TestPki& test_pki() {
+  static const pki::TestPki made(pki::KeyKind::ed25519, SimLoop(0).wall_now());
   return made;
 }
-inline constexpr const char* kTestAlpn = "fairlead/1";
-inline Endpoint::Server test_server() { return {test_credentials().server, {kTestAlpn}}; }
+inline Endpoint::Server test_server() {
+  static const auto credentials = test_pki().cloud("cloud.test");
+  return {credentials, {kTestAlpn}};
+}
 inline Endpoint::ClientOptions test_client() {
-  return {.tls = {.credentials = test_credentials().edge, .alpn = kTestAlpn, .server_name = "cloud.test"}};
+  static const auto credentials = test_pki().edge("edge-a");
+  return {.tls = {.credentials = credentials, .alpn = kTestAlpn, .server_name = "cloud.test"}};
 }
 inline EndpointSecrets test_secrets(unsigned char fill = 1) {
   EndpointSecrets secrets;
@@ -82,6 +68,10 @@ inline Task<Mux> dial(Endpoint& endpoint, net::SocketAddress to) {
   auto connection = co_await endpoint.connect(to, std::move(options));
   EXPECT_TRUE(connection) << connection.error().describe();
   co_return connection ? *std::move(connection) : nullptr;
+}
+inline Task<void> dial_into(Endpoint& endpoint, net::SocketAddress to, Result<Mux>& result) {
+  Endpoint::ClientOptions options = test_client();
+  result = co_await endpoint.connect(to, std::move(options));
 }
 // With which code a dial fails.
 inline Task<Code> code_of_dial(Endpoint& endpoint, net::SocketAddress to) {

@@ -23,8 +23,9 @@ class Endpoint::Impl final : public ConnectionHost {
   static constexpr int kBurstsPerFlush = 2;
   // Written in one turn at most: about a millisecond, so that timers and other sockets get theirs.
   static constexpr std::uint64_t kBytesPerTurn = 1_MiB;
-  // A socket that was replaced is read for so long: what was under way to it is not lost.
-  static constexpr Duration kRetireAfter = 1s;
+  // A socket that was replaced is read for so long, so that what was under way to it is not lost; and a client whose handshake is not
+  // yet confirmed may not migrate (RFC 9000 9) and finishes that on the old one.
+  static constexpr Duration kRetireAfter = 3s;
   static constexpr std::size_t kMaxRetired = 4;
 
   Impl(Loop& loop, std::unique_ptr<net::DatagramSocket> socket, EndpointSettings settings, EndpointSecrets secrets,
@@ -62,6 +63,9 @@ class Endpoint::Impl final : public ConnectionHost {
   void feed(LiveConnection& connection, const net::Datagram& datagram, const Port* port);
   void schedule_flush();
   void flush();
+  void flush(LiveConnection& connection, TimePoint now);
+  // The replaced socket by which a client that has not migrated yet still talks; null: the present one.
+  net::DatagramSocket* old_socket_of(const LiveConnection& connection) const;
   void drop(LiveConnection& connection);
 
   // Strangers.
