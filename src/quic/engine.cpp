@@ -30,7 +30,7 @@ EngineImpl::~EngineImpl() {
   forget_connection();
   while (!streams.empty()) {
     StreamImpl& s = static_cast<StreamImpl&>(streams.front());
-    s.released ? free_stream(s) : orphan(s);
+    s.released || s.tell_opened ? free_stream(s) : orphan(s);
   }
 }
 
@@ -75,7 +75,7 @@ Result<void> EngineImpl::start_client(const Engine::ClientStart& start) {
   const ngtcp2_cid scid = to_ngtcp2(ours);
   PathStorage path(local, peer);
   const ngtcp2_callbacks table = engine_callbacks(false);
-  if (int rv = ngtcp2_conn_client_new(&conn, &dcid, &scid, path.get(), NGTCP2_PROTO_VER_V1, &table, &s, &p, nullptr, this); rv != 0)
+  if (int rv = ngtcp2_conn_client_new(&conn, &dcid, &scid, path.get(), NGTCP2_PROTO_VER_V1, &table, &s, &p, library.table(), this); rv != 0)
     return fail(Code::internal, "start a QUIC connection: {}", ngtcp2_strerror(rv));
   const Bytes ticket = start.resumption != nullptr ? Bytes(start.resumption->ticket) : Bytes();
   TRY_ASSIGN(tls, TlsSession::client(start.tls.credentials, start.tls.alpn, start.tls.server_name, ticket, conn));
@@ -110,7 +110,7 @@ Result<void> EngineImpl::start_server(const Engine::ServerStart& start, WallTime
   const ngtcp2_cid dcid = to_ngtcp2(start.scid), scid = to_ngtcp2(ours);
   PathStorage path(local, peer);
   const ngtcp2_callbacks table = engine_callbacks(true);
-  if (int rv = ngtcp2_conn_server_new(&conn, &dcid, &scid, path.get(), start.version, &table, &s, &p, nullptr, this); rv != 0)
+  if (int rv = ngtcp2_conn_server_new(&conn, &dcid, &scid, path.get(), start.version, &table, &s, &p, library.table(), this); rv != 0)
     return fail(Code::internal, "accept a QUIC connection: {}", ngtcp2_strerror(rv));
   TRY_ASSIGN(tls, TlsSession::server(start.credentials, start.alpns, start.ticket_key, conn));
   ngtcp2_conn_set_tls_native_handle(conn, tls->native());
@@ -246,7 +246,9 @@ void EngineImpl::deliver() {
     StreamImpl& s = static_cast<StreamImpl&>(*hook);
     const bool opened = std::exchange(s.tell_opened, false), readable = std::exchange(s.tell_readable, false),
                writable = std::exchange(s.tell_writable, false);
-    if (opened) events.on_stream_opened(s);
+    // Not announced before the end, so nobody would ever let go of it.
+    if (opened && !alive()) s.released = true;
+    if (opened && alive()) events.on_stream_opened(s);
     if (readable && !s.released) events.on_readable(s);
     if (writable && !s.released) events.on_writable(s);
     reap(s);
@@ -325,7 +327,7 @@ bool Engine::send_datagram(Bytes payload, net::Priority priority) {
 }
 std::size_t Engine::max_datagram() const { return impl_->max_datagram(); }
 
-void Engine::ping() { impl_->ping_wanted = true; }
+void Engine::ping() { impl_->ping_wanted = impl_->phase == EngineImpl::Phase::open; }
 void Engine::update_keys() { impl_->key_update_wanted = true; }
 void Engine::migrate(const net::SocketAddress& local, TimePoint now) {
   impl_->advance(now);

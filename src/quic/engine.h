@@ -36,7 +36,7 @@ struct EngineSettings {
   enum class Congestion : std::uint8_t { bbr, cubic };
   Congestion congestion = Congestion::bbr;
   Duration idle_timeout = 150s;  // min of both sides; must exceed the longest outage that a connection shall survive
-  Duration keep_alive = 4s;                // a PING after so long without a packet: holds NAT mappings, and finds a restarted peer
+  Duration keep_alive = 4s;      // a PING after so long without a packet: holds NAT mappings, and finds a restarted peer
   Duration handshake_timeout = 10s;
   Duration max_ack_delay = 25ms;  // the RFC's default
   Duration initial_rtt = 333ms;   // the RFC's default
@@ -152,7 +152,8 @@ class Engine {
   bool finished() const;  // over, and nothing is left to send or to answer
 
   EngineStream* open_stream(net::Priority priority);  // null: the peer allows no more just now
-  // False when something was dropped: this one, because it does not fit, or the oldest of the least important class in a full queue.
+  // At least one byte. False when something was dropped: this one, because it does not fit, or the oldest of the least important class
+  // in a full queue.
   bool send_datagram(Bytes payload, net::Priority priority);
   std::size_t max_datagram() const;
   void ping();
@@ -178,6 +179,7 @@ class Engine {
   struct Counters {
     std::uint64_t streams_overloaded = 0;  // aborted because memory ran out
     std::uint64_t datagrams_dropped = 0;   // to send, from a full queue or too large by now
+    std::uint64_t keys_made = 0;           // the next ones, ahead of their use: one more than there were key updates
   };
   const Counters& counters() const;
 

@@ -23,6 +23,13 @@ int decrypt(std::uint8_t* into, const ngtcp2_crypto_aead* aead, const ngtcp2_cry
   return rv;
 }
 
+int update_key(ngtcp2_conn* conn, std::uint8_t* rx_secret, std::uint8_t* tx_secret, ngtcp2_crypto_aead_ctx* rx, std::uint8_t* rx_iv,
+               ngtcp2_crypto_aead_ctx* tx, std::uint8_t* tx_iv, const std::uint8_t* old_rx_secret, const std::uint8_t* old_tx_secret,
+               std::size_t size, void* user) noexcept {
+  self(user).counters.keys_made++;
+  return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx, rx_iv, tx, tx_iv, old_rx_secret, old_tx_secret, size, user);
+}
+
 int handshake_completed(ngtcp2_conn*, void* user) noexcept {
   self(user).handshake_completed();
   return 0;
@@ -104,7 +111,7 @@ int extend_max_streams(ngtcp2_conn*, std::uint64_t, void* user) noexcept {
 }
 
 int recv_datagram(ngtcp2_conn*, std::uint32_t, const std::uint8_t* data, std::size_t size, void* user) noexcept {
-  self(user).events.on_datagram(from_u8(data, size));
+  if (size > 0) self(user).events.on_datagram(from_u8(data, size));  // an empty one is a ping
   return 0;
 }
 
@@ -176,7 +183,7 @@ ngtcp2_callbacks engine_callbacks(bool server) {
   t.encrypt = ngtcp2_crypto_encrypt_cb;
   t.decrypt = decrypt;
   t.hp_mask = ngtcp2_crypto_hp_mask_cb;
-  t.update_key = ngtcp2_crypto_update_key_cb;
+  t.update_key = update_key;
   t.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
   t.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
   t.get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb;

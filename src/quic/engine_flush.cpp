@@ -9,8 +9,8 @@ namespace fairlead::quic {
 namespace {
 
 constexpr std::size_t kBatch = net::DatagramBatch::kMaxBatch;
-// Of one connection in one turn of its loop; the others wait meanwhile. 256 KiB are 0.1 ms.
-constexpr std::size_t kTurnLimit = 4 * kBatch;
+// Of one connection in one turn of its loop; the others wait meanwhile. 128 KiB are 0.1 ms.
+constexpr std::size_t kTurnLimit = 2 * kBatch;
 constexpr std::size_t kLargestPacket = 1500;
 constexpr std::size_t kPieces = 4;  // of a stream in one frame: chunks are 2 KiB or more, and the tail of one may be short
 
@@ -101,6 +101,11 @@ void EngineImpl::apply_wishes() {
     // Not confirmed yet, or no spare id just now: later.
     if (rv != NGTCP2_ERR_INVALID_STATE && rv != NGTCP2_ERR_CONN_ID_BLOCKED) wanted_local.reset();
   }
+  // The library has no call for a PING: an empty DATAGRAM asks for an acknowledgement as well, and engines tell nobody of it.
+  if (std::exchange(ping_wanted, false)) {
+    datagrams.push({}, net::Priority::control);
+    scheduler.ready(datagrams.lane(net::Priority::control));
+  }
   if (key_update_wanted && ngtcp2_conn_initiate_key_update(conn, to_ngtcp2(now)) == 0) key_update_wanted = false;
 }
 
@@ -112,10 +117,6 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
                          .smoothed_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt)),
                          .window = info.cwnd,
                          .in_flight = info.bytes_in_flight});
-  // The library has no call for a PING: one is due when the keep-alive has run out.
-  const bool pinging = std::exchange(ping_wanted, false);
-  if (pinging) ngtcp2_conn_set_keep_alive_timeout(conn, 1);
-
   Batcher batcher(emit, stats);
   PathStorage path;
   const std::size_t room = ngtcp2_conn_get_max_tx_udp_payload_size(conn);
@@ -140,7 +141,6 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
     batcher.add(*path.get(), settings.ecn ? static_cast<std::uint8_t>(packet.ecn) : std::uint8_t{0}, size, size > usual);
   }
   batcher.send();
-  if (pinging) ngtcp2_conn_set_keep_alive_timeout(conn, static_cast<ngtcp2_duration>(settings.keep_alive.count()));
 }
 
 // One packet, with as many frames as fit. `bulk`: the classes bulk and background may send, too.

@@ -16,6 +16,7 @@
 #include "quic/bulk_gate.h"
 #include "quic/datagram_queue.h"
 #include "quic/engine.h"
+#include "quic/library_memory.h"
 #include "quic/receive_buffer.h"
 #include "quic/receive_window.h"
 #include "quic/scheduler.h"
@@ -150,6 +151,7 @@ class EngineImpl {
   const TimePoint started;
   WallTime wall_start{};  // server: wall clock at `started`
 
+  LibraryMemory library{memory};
   ngtcp2_conn* conn = nullptr;
   std::unique_ptr<TlsSession> tls;  // until it has done its work
   std::vector<std::vector<std::byte>> chain;

@@ -175,8 +175,8 @@ void EngineImpl::shut(StreamImpl& s, std::uint64_t code, bool reading, bool writ
   if (s.gone || (!reading && !writing)) return;
   s.stop_reading = s.stop_reading || reading;
   s.stop_writing = s.stop_writing || writing;
-  s.stop_reading_wanted = reading;
-  s.stop_writing_wanted = writing;
+  s.stop_reading_wanted = s.stop_reading_wanted || reading;
+  s.stop_writing_wanted = s.stop_writing_wanted || writing;
   s.abort_code = code;
   update_ready(s);
   request(s);

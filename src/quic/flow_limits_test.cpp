@@ -1,0 +1,138 @@
+// What limits a flow: the reader's window and the gate of bulk.
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+#include "quic/bulk_gate.h"
+#include "quic/receive_window.h"
+
+namespace fairlead::quic {
+namespace {
+
+constexpr std::uint64_t kFirst = 128_KiB, kLargest = 8_MiB;
+
+struct ReceiveWindowTest : testing::Test {
+  ReceiveWindow window{kFirst};
+  ReceiveWindow::Conditions conditions{.now = TimePoint(1s), .rtt = 50ms, .first = kFirst, .largest = kLargest, .tight = false};
+  bool may_grow = true;
+  std::uint64_t consume(std::uint64_t n) {
+    return window.consumed(n, conditions, [&](std::uint64_t) { return may_grow; });
+  }
+  // A reader that takes `n` bytes in steps of `step`, one each `each`. Returns what the peer was given.
+  std::uint64_t read(std::uint64_t n, std::uint64_t step, Duration each) {
+    std::uint64_t credit = 0;
+    for (; n >= step; n -= step) {
+      credit += consume(step);
+      conditions.now += each;
+    }
+    return credit;
+  }
+};
+
+TEST_F(ReceiveWindowTest, GrowsToTheLargestForAReaderThatDrains) {
+  read(64_MiB, 16_KiB, 1us);
+  EXPECT_EQ(window.size(), kLargest);
+}
+
+TEST_F(ReceiveWindowTest, StaysForAReaderThatIsSlowerThanTheWindow) {
+  read(4_MiB, 16_KiB, 20ms);  // 128 KiB in 160 ms, more than two round trips
+  EXPECT_EQ(window.size(), kFirst);
+}
+
+TEST_F(ReceiveWindowTest, GivesBackWhatWasConsumedAndTheGrowth) {
+  const std::uint64_t credit = read(4_MiB, 16_KiB, 1us);
+  EXPECT_GE(credit + kFirst / 4 + 16_KiB, 4_MiB + window.size() - kFirst);
+  EXPECT_LE(credit, 4_MiB + window.size() - kFirst);
+}
+
+TEST_F(ReceiveWindowTest, ASmallReadIsNotWorthAFrame) {
+  EXPECT_EQ(consume(kFirst / 4), 0u);
+  EXPECT_EQ(consume(1), kFirst / 4 + 1);
+}
+
+TEST_F(ReceiveWindowTest, DoesNotGrowPastTheBudget) {
+  may_grow = false;
+  read(8_MiB, 16_KiB, 1us);
+  EXPECT_EQ(window.size(), kFirst);
+}
+
+TEST_F(ReceiveWindowTest, GivesItsGrowthBackWhileMemoryIsShortButNeverLessThanTheFirst) {
+  read(64_MiB, 16_KiB, 1us);
+  conditions.tight = true;
+  const std::uint64_t credit = read(32_MiB, 16_KiB, 1us);
+  EXPECT_EQ(window.size(), kFirst);
+  EXPECT_GE(credit, 32_MiB - kLargest - kFirst);
+  EXPECT_LE(credit, 32_MiB - kLargest + kFirst + kLargest / 2);  // what was pending came from before
+}
+
+TEST_F(ReceiveWindowTest, ALargestThatIsNoMultipleIsReachedAndNotPassed) {
+  conditions.largest = 3 * kFirst;
+  read(8_MiB, 16_KiB, 1us);
+  EXPECT_EQ(window.size(), 3 * kFirst);
+}
+
+// A link of a given rate and base RTT whose queue is what is in flight beyond the bandwidth-delay product.
+struct Link {
+  double rate = 12.5e6;  // bytes a second
+  Duration base = 50ms;
+  Duration rtt(std::uint64_t in_flight) const {
+    return std::max(base, Duration(static_cast<std::int64_t>(static_cast<double>(in_flight) / rate * 1e9)));
+  }
+};
+
+std::uint64_t settle(BulkGate& gate, const Link& link, std::uint64_t window, TimePoint& now, int rounds) {
+  std::uint64_t in_flight = 0;
+  for (int i = 0; i < rounds; i++) {
+    in_flight = std::min(window, gate.cap());
+    const Duration rtt = link.rtt(in_flight);
+    // BBR drains the path now and then.
+    gate.update(now, {.latest_rtt = i % 100 == 0 ? link.base : rtt, .smoothed_rtt = rtt, .window = window, .in_flight = in_flight});
+    now += rtt;
+  }
+  return in_flight;
+}
+
+TEST(BulkGate, HoldsTheQueueNearItsTarget) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  const Link link;
+  const std::uint64_t in_flight = settle(gate, link, 1'300'000, now, 400);  // a window of two bandwidth-delay products
+  EXPECT_NEAR(static_cast<double>((link.rtt(in_flight) - link.base).count()), 12e6, 4e6);
+}
+
+TEST(BulkGate, LeavesAPathWithoutAQueueAlone) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  settle(gate, {}, 600'000, now, 400);  // less than the product
+  EXPECT_TRUE(gate.open(UINT64_MAX - 1));
+}
+
+TEST(BulkGate, FollowsALinkThatBecomesFaster) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  settle(gate, {}, 1'300'000, now, 400);
+  const std::uint64_t before = gate.cap();
+  settle(gate, {.rate = 50e6}, 5'200'000, now, 400);
+  EXPECT_GT(gate.cap(), 3 * before);
+}
+
+TEST(BulkGate, FollowsAPathThatBecomesLonger) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  settle(gate, {}, 1'300'000, now, 400);
+  const Link longer{.rate = 12.5e6, .base = 200ms};
+  const std::uint64_t in_flight = settle(gate, longer, 5'200'000, now, 800);
+  EXPECT_GT(static_cast<double>(in_flight), 0.95 * 12.5e6 * 0.2);  // it fills the link: the old minimum is forgotten
+}
+
+TEST(BulkGate, NeverClosesWhollyAndATargetOfZeroIsNone) {
+  BulkGate gate(1ms);
+  TimePoint now(1s);
+  settle(gate, {.rate = 1e5, .base = 1ms}, 1'000'000, now, 200);
+  EXPECT_TRUE(gate.open(60'000));
+  BulkGate off(0ms);
+  settle(off, {.rate = 1e5, .base = 1ms}, 1'000'000, now, 200);
+  EXPECT_TRUE(off.open(1'000'000));
+}
+
+}  // namespace
+}  // namespace fairlead::quic
