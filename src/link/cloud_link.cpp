@@ -154,6 +154,8 @@ Task<void> CloudLink::serve(std::unique_ptr<net::MuxConnection> carrier, std::un
 
   net::MuxClose how = co_await session->run();
 
+  ended_.add(session->tally(), session->carrier().stats());
+  ended_.flows_open = 0;
   sessions_.erase(id);
   if (auto it = current_.find(node); it != current_.end() && it->second == id) current_.erase(it);
   nodes_.release(node, place, how.to_error().describe(), loop_.wall_now());
@@ -263,6 +265,16 @@ std::vector<SessionStatus> CloudLink::status() const {
                                 .labels = session.labels(),
                                 .software = session.hello().software,
                                 .loop = index_});
+  }
+  return all;
+}
+
+LinkTotals CloudLink::totals() const {
+  LinkTotals all = ended_;
+  for (const auto& [id, session] : sessions_) {
+    all.add(session->tally(), session->carrier().stats());
+    all.sessions++;
+    if (session->state() == SessionState::suspect) all.suspect++;
   }
   return all;
 }

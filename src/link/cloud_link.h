@@ -11,6 +11,7 @@
 #include "link/nodes.h"
 #include "link/peers.h"
 #include "link/session.h"
+#include "link/totals.h"
 #include "link/trust.h"
 #include "quic/endpoint.h"
 
@@ -65,6 +66,7 @@ class CloudLink final : public Peers {
   std::shared_ptr<Session> find(const NodeName& node) const;  // on this loop only
   std::vector<SessionStatus> status() const;
   const CloudCounters& counters() const { return counters_; }
+  LinkTotals totals() const;
   // After the revocation list or the clock has changed: ends the sessions that are no longer to be here.
   void check_sessions();
   void end(SessionId session, wire::SessionCode code, std::string reason);
@@ -92,6 +94,7 @@ class CloudLink final : public Peers {
   std::unordered_map<SessionId, std::shared_ptr<Session>> sessions_;  // all that run, those that were superseded and are ending too
   std::unordered_map<NodeName, SessionId> current_;
   CloudCounters counters_;
+  LinkTotals ended_;  // of sessions that are over
   bool draining_ = false;
   std::size_t greeting_ = 0;
   WaitQueue greeted_;

@@ -98,6 +98,8 @@ Task<Error> EdgeLink::attempt() {
     changed_.wake_all();
     log::info("link", "connected to the cloud at {} ({})", status_.cloud, to);
     net::MuxClose how = co_await session_->run();
+    ended_.add(session_->tally(), session_->carrier().stats());
+    ended_.flows_open = 0;
     session_.reset();
     co_return how.to_error();
   }
@@ -175,6 +177,16 @@ EdgeStatus EdgeLink::status() const {
     status.flows = session_->tally();
   }
   return status;
+}
+
+LinkTotals EdgeLink::totals() const {
+  LinkTotals all = ended_;
+  if (session_) {
+    all.add(session_->tally(), session_->carrier().stats());
+    all.sessions = 1;
+    all.suspect = session_->state() == SessionState::suspect ? 1 : 0;
+  }
+  return all;
 }
 
 void EdgeLink::check_session() {

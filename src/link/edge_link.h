@@ -10,6 +10,7 @@
 
 #include "link/peers.h"
 #include "link/session.h"
+#include "link/totals.h"
 #include "link/trust.h"
 #include "net/network.h"
 #include "quic/endpoint.h"
@@ -58,6 +59,7 @@ class EdgeLink final : public Peers {
   // Returns when a session has come up, or at once if there is one.
   Task<void> connected();
   EdgeStatus status() const;
+  LinkTotals totals() const;
   void check_session();  // as CloudLink::check_sessions
 
   // Peers
@@ -78,6 +80,7 @@ class EdgeLink final : public Peers {
   const EgressTable& egresses_;
   Options options_;
   EdgeStatus status_;
+  LinkTotals ended_;  // of sessions that are over
   bool stopped_ = false;
   bool was_connected_ = false;
   std::optional<quic::Resumption> resumption_;

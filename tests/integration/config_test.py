@@ -4,13 +4,13 @@ import pytest
 from ways import NODE
 
 BROKEN = {
-    "an unknown key": ("loops: 1\nloopz: 2\n", "config.yaml:2", "loopz"),
+    "an unknown key": ("drain: 1s\ndrane: 2s\n", "config.yaml:2", "drane"),
     "an unknown key inside": ("egress:\n  allow: [127.0.0.0/8]\n  alow: []\n", "config.yaml:3", "alow"),
-    "a value of the wrong kind": ("\nloops: many\n", "config.yaml:2", "many"),
-    "a value out of range": ("loops: 0\n", "config.yaml:1", "loops"),
+    "a value of the wrong kind": ("\ndrain: many\n", "config.yaml:2", "many"),
+    "a value out of range": ("drain: 100h\n", "config.yaml:1", "drain"),
     "no network": ("egress:\n  allow:\n  - 127.0.0.0/8\n  - 300.0.0.0/8\n", "config.yaml:4", "300.0.0.0/8"),
-    "a key twice": ("loops: 1\nloops: 2\n", "config.yaml:2", "loops"),
-    "no YAML": ("loops: [1\n", "config.yaml:", ""),
+    "a key twice": ("drain: 1s\ndrain: 2s\n", "config.yaml:2", "drain"),
+    "no YAML": ("drain: [1\n", "config.yaml:", ""),
 }
 
 

@@ -19,8 +19,8 @@ struct FlowLine {
   std::string route;      // ingress only
   const wire::FlowOpen* open = nullptr;
   FlowId flow;
-  std::uint64_t bytes_in = 0;   // from the link
-  std::uint64_t bytes_out = 0;  // to the link
+  std::uint64_t bytes_in = 0;   // from the user to the service, as this side counted them
+  std::uint64_t bytes_out = 0;  // from the service to the user
   link::SpliceEnd end;
 };
 

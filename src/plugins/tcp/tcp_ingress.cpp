@@ -46,8 +46,8 @@ TcpIngress::~TcpIngress() = default;
 
 void TcpIngress::stop_listening() { listening_.clear(); }
 
-std::vector<Error> TcpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot) {
-  std::vector<Error> failed;
+std::vector<TcpIngress::Failure> TcpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot) {
+  std::vector<Failure> failed;
   rules_ = std::make_shared<Rules>(std::move(snapshot), nodes_);
   std::map<net::SocketAddress, std::unique_ptr<Listening>> before = std::exchange(listening_, {});
   // What is gone is closed first: its port may be asked for by another address of the new rules.
@@ -61,8 +61,8 @@ std::vector<Error> TcpIngress::apply(std::shared_ptr<const route::Snapshot> snap
     if (listening_.contains(rule.bind)) continue;
     auto listener = network_.listen(rule.bind, {.reuse_port = siblings_.size() > 1});
     if (!listener) {
-      failed.push_back(Error::wrap(fmt::format("Gateway {} listener {}: listen at {}", rule.gateway.to_text(), rule.name, rule.bind),
-                                   listener.error()));
+      failed.push_back({rule.bind, Error::wrap(fmt::format("Gateway {} listener {}: listen at {}", rule.gateway.to_text(), rule.name, rule.bind),
+                                               listener.error())});
       continue;
     }
     auto at = std::make_unique<Listening>(network_.loop());
@@ -140,8 +140,8 @@ Task<void> TcpIngress::serve(std::unique_ptr<Job> job) {
   } else {
     line.flow = (*flow)->id();
     line.end = co_await link::splice_opened(**flow, *socket);
-    line.bytes_in = (*flow)->bytes_in();
-    line.bytes_out = (*flow)->bytes_out();
+    line.bytes_in = (*flow)->bytes_out();
+    line.bytes_out = (*flow)->bytes_in();
   }
   if (line.end.refused) counters_.refused++;
   line.took = loop.now() - job->start;

@@ -29,6 +29,12 @@ class TcpIngress {
     TcpIngress* ingress;
   };
 
+  // A listener that could not be opened.
+  struct Failure {
+    net::SocketAddress at;
+    Error error;
+  };
+
   TcpIngress(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, observe::AccessLog* access_log);
   ~TcpIngress();
 
@@ -37,7 +43,7 @@ class TcpIngress {
 
   // Opens the listeners that are new, closes those that are gone (their connections go on), changes the rules of the rest for new
   // connections. What could not be opened is returned and left out; the next apply() tries again.
-  std::vector<Error> apply(std::shared_ptr<const route::Snapshot> snapshot);
+  std::vector<Failure> apply(std::shared_ptr<const route::Snapshot> snapshot);
   // No new connections.
   void stop_listening();
   std::size_t listeners() const { return listening_.size(); }

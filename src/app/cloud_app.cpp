@@ -1,0 +1,315 @@
+#include "app/cloud_app.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "app/version.h"
+#include "base/log.h"
+#include "net/unix_socket.h"
+#include "runtime/cross.h"
+
+namespace fairlead::app {
+namespace {
+
+// A certificate can expire while its session is up.
+constexpr Duration kCheckSessions = 30s;
+// A listener whose port was taken is tried again after so many looks of the watcher.
+constexpr int kRetryListenLooks = 10;
+// A smaller receive buffer drops packets of a single fast flow.
+constexpr std::size_t kSmallReceiveBuffer = 1_MiB;
+
+template <std::size_t N>
+void copy_secret(std::array<std::byte, N>& into, const Secret& secret) {
+  std::memcpy(into.data(), secret.reveal().data(), std::min(N, secret.reveal().size()));
+}
+
+}  // namespace
+
+class CloudApp::NodeView final : public route::NodeDirectory {
+ public:
+  explicit NodeView(const link::Nodes& nodes) : nodes_(nodes) {}
+  std::uint64_t version() const override { return nodes_.version(); }
+  bool is_connected(const NodeName& node) const override { return nodes_.find(node).has_value(); }
+  void for_each(FunctionRef<void(const NodeName&, const route::Labels&)> visit) const override {
+    for (const auto& [node, entry] : nodes_.all())
+      if (entry.place) visit(node, entry.labels);
+  }
+
+ private:
+  const link::Nodes& nodes_;
+};
+
+Result<std::unique_ptr<CloudApp>> CloudApp::make(Options options) {
+  TRY_ASSIGN(CloudConfig config, load_cloud_config(options.dir));
+  log::configure(config.log.level, config.log.format);
+  TRY_ASSIGN(pki::CloudIdentity identity, pki::load_cloud(options.dir));
+  TRY_ASSIGN(FolderLock lock, FolderLock::take(options.dir));
+  std::unique_ptr<observe::AccessLog> access_log;
+  if (config.access_log.on) {
+    TRY_ASSIGN(access_log, observe::AccessLog::open({.path = config.access_log.path}));
+  }
+  std::unique_ptr<CloudApp> app(new CloudApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
+  TRY(app->build());
+  return app;
+}
+
+CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity, std::unique_ptr<observe::AccessLog> access_log)
+    : options_(std::move(options)),
+      config_(std::move(config)),
+      drain_limit_(config_.drain),
+      lock_(std::move(lock)),
+      master_(std::move(identity.master)),
+      access_log_(std::move(access_log)),
+      memory_(config_.memory.process, config_.memory.reserve),
+      trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>(std::move(identity.revoked))),
+      node_view_(std::make_unique<NodeView>(nodes_)),
+      rules_(options_.dir / kRoutesFolder, route::Site::cloud()),
+      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kCloud, options_.dir / pki::file_name::kCloudKey,
+                       options_.dir / pki::file_name::kRevoked}),
+      pages_(*this, registry_) {}
+
+CloudApp::~CloudApp() {
+  watcher_.reset();
+  admin_.reset();
+  // Loops run no more. First the tasks, then what they use, on all loops; the loops themselves go last, with what was posted to them.
+  for (auto& at : loops_) at->tasks.reset();
+  for (auto& at : loops_) at->tcp_ingress.reset();
+  for (auto& at : loops_) at->link.reset();
+  for (std::size_t i = 0; i < loops_.size(); i++)
+    if (strays_ && loops_[i]->endpoint) strays_->detach(LoopIndex(static_cast<std::uint16_t>(i)));
+  for (auto& at : loops_) at->endpoint.reset();
+}
+
+Result<void> CloudApp::build() {
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t count = config_.loops != 0 ? config_.loops : std::min(cores, 64u);
+  std::vector<net::Network*> networks;
+  std::vector<Loop*> loops;
+  for (std::size_t i = 0; i < count; i++) {
+    loops_.push_back(std::make_unique<CloudLoop>());
+    networks.push_back(&loops_.back()->network);
+    loops.push_back(&loops_.back()->loop);
+  }
+  const net::SocketAddress at = options_.listen.value_or(config_.listen);
+  auto sockets = quic::bind_group(networks, at);
+  if (!sockets) return fail(Error::wrap(fmt::format("listen for edges at {} (UDP)", at), sockets.error()));
+  if (sockets->front()->receive_buffer() < kSmallReceiveBuffer)
+    log::warn("cloud", "the UDP receive buffer is {} KiB: fast flows will lose packets; raise net.core.rmem_max or give CAP_NET_ADMIN",
+              sockets->front()->receive_buffer() / 1024);
+  strays_ = std::make_unique<quic::StrayExchange>(loops);
+
+  const pki::LinkSecrets derived(master_);
+  quic::EndpointSecrets secrets;
+  copy_secret(secrets.token, derived.address_token);
+  copy_secret(secrets.reset, derived.stateless_reset);
+  copy_secret(secrets.ticket, derived.session_ticket);
+  for (std::size_t i = 0; i < count; i++) TRY(build_loop(i, std::move((*sockets)[i]), secrets));
+  for (auto& each : loops_) {
+    each->link->set_siblings(link_siblings_);
+    each->tcp_ingress->set_siblings(tcp_siblings_);
+  }
+
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
+  for (auto& each : loops_) apply(*each, snapshot, egress_policy(*snapshot));
+
+  CloudLoop& main = *loops_.front();
+  admin_ = std::make_unique<admin::Server>(main.network, pages_);
+  TRY_ASSIGN(std::unique_ptr<net::Listener> socket, net::listen_unix(main.loop, options_.dir / kAdminSocket));
+  admin_->listen(std::move(socket));
+  if (config_.admin_listen) {
+    TRY_ASSIGN(std::unique_ptr<net::Listener> port, main.network.listen(*config_.admin_listen, {}));
+    admin_->listen(std::move(port));
+  }
+  return {};
+}
+
+Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets) {
+  CloudLoop& at = *loops_[i];
+  const LoopIndex index(static_cast<std::uint16_t>(i));
+  quic::EndpointSettings settings{.engine = engine_settings(config_.link), .loop = index, .loops = static_cast<std::uint16_t>(loops_.size())};
+  at.endpoint = std::make_unique<quic::Endpoint>(at.loop, std::move(socket), settings, secrets, memory_, config_.memory.session, strays_.get());
+  strays_->attach(index, *at.endpoint);
+  at.endpoint->serve({trust_.credentials(), {std::string(link::CloudLink::kAlpn)}});
+  at.tcp_egress = std::make_unique<tcp::TcpEgress>(at.network, nullptr, access_log_.get());
+  at.egresses.add(*at.tcp_egress);
+  at.link = std::make_unique<link::CloudLink>(at.loop, index, *at.endpoint, nodes_, trust_, at.egresses,
+                                              link::CloudLink::Options{.session = session_options(config_.link), .software = software()});
+  at.tcp_ingress = std::make_unique<tcp::TcpIngress>(at.network, *at.link, *node_view_, access_log_.get());
+  at.tasks = std::make_unique<Scope>(at.loop);
+  link_siblings_.push_back({&at.loop, at.link.get()});
+  tcp_siblings_.push_back({&at.loop, at.tcp_ingress.get()});
+  return {};
+}
+
+std::shared_ptr<const route::EgressPolicy> CloudApp::egress_policy(const route::Snapshot& snapshot) const {
+  route::EgressSelf self{.addresses = own_addresses(), .pods = config_.egress_pods};
+  for (const route::TcpListener& listener : snapshot.tcp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
+  if (config_.admin_listen) self.fairlead_ports.push_back(config_.admin_listen->port);
+  return std::make_shared<const route::EgressPolicy>(config_.egress_allow, std::move(self));
+}
+
+void CloudApp::apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy) {
+  at.tcp_egress->set_policy(std::move(policy));
+  std::vector<tcp::TcpIngress::Failure> failed = at.tcp_ingress->apply(std::move(snapshot));
+  for (const tcp::TcpIngress::Failure& f : failed) {
+    const bool known = std::ranges::any_of(at.failed, [&](const auto& before) { return before.at == f.at; });
+    if (!known && at.link->loop_index().value() == 0) log::error("rules", "{}", f.error);
+  }
+  at.failed = std::move(failed);
+}
+
+Task<void> CloudApp::check_now_and_then(CloudLoop& at) {
+  for (;;) {
+    co_await at.loop.sleep(kCheckSessions);
+    at.link->check_sessions();
+  }
+}
+
+void CloudApp::run() {
+  CloudLoop& main = *loops_.front();
+  for (auto& at : loops_) {
+    at->tasks->spawn(at->link->run());
+    at->tasks->spawn(check_now_and_then(*at));
+  }
+  if (options_.handle_signals) main.tasks->spawn(read_signals(main.loop, [this](Signal signal) { on_signal(signal); }));
+  watcher_ = std::make_unique<Watcher>([this](bool woken) { look(woken); });
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < loops_.size(); i++) threads.emplace_back([at = loops_[i].get()] { at->loop.run(); });
+  log::info("cloud", "listens for edges at {} (UDP), {} loops, folder {}", link_address(), loops_.size(), options_.dir.string());
+  main.loop.run();
+  watcher_.reset();
+  for (std::thread& thread : threads) thread.join();
+  log::info("cloud", "ended");
+}
+
+void CloudApp::stop() {
+  loops_.front()->loop.post([this] { on_signal(Signal::end); });
+}
+
+void CloudApp::on_signal(Signal signal) {
+  if (signal == Signal::reload) {
+    log::info("cloud", "SIGHUP: reloads its configuration");
+    if (access_log_) access_log_->reopen();
+    watcher_->wake();
+    return;
+  }
+  if (std::exchange(stopping_, true)) {
+    log::warn("cloud", "ends at once");
+    for (auto& at : loops_) at->loop.stop();
+    return;
+  }
+  log::info("cloud", "drains for at most {}", to_text(drain_limit_.load()));
+  loops_.front()->tasks->spawn(shut_down());
+}
+
+Task<void> CloudApp::drain(CloudLoop& at, Duration limit) {
+  at.tcp_ingress->stop_listening();
+  auto draining = at.link->drain(limit, "the cloud is shutting down");
+  co_await draining;
+  // The last packets leave at the end of this turn.
+  co_await at.loop.sleep(1ms);
+}
+
+Task<void> CloudApp::shut_down() {
+  CloudLoop& main = *loops_.front();
+  const Duration limit = drain_limit_.load();
+  {
+    Scope drains(main.loop);
+    for (auto& at : loops_)
+      drains.spawn(run_on(main.loop, *at->tasks, [where = at.get(), limit]() -> Task<void> { return drain(*where, limit); }));
+    co_await drains.done();
+  }
+  for (auto& at : loops_) at->loop.stop();
+}
+
+void CloudApp::look(bool woken) {
+  if (woken) reload_config();
+  if (identity_files_.changed()) reload_identity();
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
+  static thread_local int looks = 0;
+  const bool retry = ++looks % kRetryListenLooks == 0 && retry_listen_.exchange(false);
+  if (!snapshot && (woken || retry)) snapshot = rules_.current();
+  if (!snapshot) return;
+  std::shared_ptr<const route::EgressPolicy> policy = egress_policy(*snapshot);
+  for (auto& at : loops_)
+    at->loop.post([this, where = at.get(), snapshot, policy] {
+      apply(*where, snapshot, policy);
+      if (!where->failed.empty()) retry_listen_ = true;
+    });
+}
+
+void CloudApp::reload_config() {
+  auto config = load_cloud_config(options_.dir);
+  if (!config) {
+    log::error("cloud", "the configuration is not changed, since the new one is wrong: {}", config.error());
+    return;
+  }
+  config_ = *std::move(config);
+  drain_limit_ = config_.drain;
+  log::configure(config_.log.level, config_.log.format);
+}
+
+void CloudApp::reload_identity() {
+  auto identity = pki::load_cloud(options_.dir);
+  if (!identity) {
+    log::error("cloud", "certificates and revocations are not changed, since the new ones are wrong: {}", identity.error());
+    return;
+  }
+  trust_.replace(identity->credentials);
+  trust_.replace(std::make_shared<const pki::RevocationList>(std::move(identity->revoked)));
+  log::info("cloud", "took up changed certificates or revocations");
+  for (auto& at : loops_)
+    at->loop.post([where = at.get(), credentials = identity->credentials] {
+      where->endpoint->serve({credentials, {std::string(link::CloudLink::kAlpn)}});
+      where->link->check_sessions();
+    });
+}
+
+Task<std::string> CloudApp::unready() {
+  if (stopping_) co_return "draining";
+  co_return "";
+}
+
+namespace {
+struct LoopStatus {
+  std::vector<link::SessionStatus> sessions;
+  std::vector<std::pair<net::SocketAddress, std::string>> failed;
+};
+LoopStatus status_of(const CloudLoop& at) {
+  LoopStatus status{at.link->status(), {}};
+  for (const tcp::TcpIngress::Failure& f : at.failed) status.failed.emplace_back(f.at, f.error.describe());
+  return status;
+}
+}  // namespace
+
+Task<std::string> CloudApp::status_json() {
+  Loop& here = loops_.front()->loop;
+  LoopStatus all;
+  for (auto& at : loops_) {
+    LoopStatus one = co_await call_on<LoopStatus>(here, at->loop, [where = at.get()] { return status_of(*where); });
+    std::ranges::move(one.sessions, std::back_inserter(all.sessions));
+    std::ranges::move(one.failed, std::back_inserter(all.failed));
+  }
+  co_return cloud_status_json(nodes_.all(), all.sessions, rules_.listeners(all.failed), rules_.problems());
+}
+
+Task<void> CloudApp::publish_metrics() {
+  Loop& here = loops_.front()->loop;
+  for (std::size_t i = 0; i < loops_.size(); i++) {
+    CloudLoop* where = loops_[i].get();
+    const LoopIndex index(static_cast<std::uint16_t>(i));
+    bool done = co_await call_on<bool>(here, where->loop, [this, where, index] {
+      publish(registry_, index, where->link->totals());
+      publish(registry_, index, where->link->counters());
+      publish(registry_, index, where->endpoint->counters());
+      publish(registry_, index, *where->tcp_ingress);
+      return true;
+    });
+    static_cast<void>(done);
+  }
+  publish_process(registry_, LoopIndex(0), memory_, access_log_ ? access_log_->dropped() : 0);
+}
+
+}  // namespace fairlead::app

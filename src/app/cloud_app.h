@@ -1,0 +1,90 @@
+// cloud_app.h: `fairlead cloud`: configuration -> build -> run -> drain.
+#pragma once
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "app/cloud_loop.h"
+#include "app/config.h"
+#include "app/file_watch.h"
+#include "app/host.h"
+#include "app/pages.h"
+#include "app/rules.h"
+#include "app/watcher.h"
+#include "observe/access_log.h"
+#include "pki/folder.h"
+
+namespace fairlead::app {
+
+class CloudApp final : private Inspect {
+ public:
+  struct Options {
+    std::filesystem::path dir;
+    std::optional<net::SocketAddress> listen;  // instead of the configuration's
+    bool handle_signals = true;                // false in tests: end it with stop()
+  };
+
+  // Everything that can be wrong with the folder is found here; nothing runs yet.
+  static Result<std::unique_ptr<CloudApp>> make(Options options);
+  ~CloudApp() override;
+
+  // Runs until it is told to end and has drained.
+  void run();
+  // From any thread: drain and end; a second time: end at once.
+  void stop();
+  // The port of the link, for tests that listen at port 0.
+  net::SocketAddress link_address() const { return loops_.front()->endpoint->local(); }
+
+ private:
+  CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity, std::unique_ptr<observe::AccessLog> access_log);
+  Result<void> build();
+  Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
+  std::shared_ptr<const route::EgressPolicy> egress_policy(const route::Snapshot& snapshot) const;
+
+  // On the main loop.
+  void on_signal(Signal signal);
+  Task<void> shut_down();
+  // On each loop.
+  static void apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
+  static Task<void> drain(CloudLoop& at, Duration limit);
+  static Task<void> check_now_and_then(CloudLoop& at);
+  // On the watcher's thread.
+  void look(bool woken);
+  void reload_identity();
+  void reload_config();
+
+  // Inspect, on the main loop
+  Task<std::string> unready() override;
+  Task<std::string> status_json() override;
+  Task<void> publish_metrics() override;
+
+  class NodeView;  // link::Nodes as route::NodeDirectory
+
+  const Options options_;
+  CloudConfig config_;  // after the start: read and written by the watcher's thread only
+  std::atomic<Duration> drain_limit_;
+  FolderLock lock_;
+  pki::MasterSecret master_;
+  std::unique_ptr<observe::AccessLog> access_log_;
+  observe::Registry registry_;
+  net::MemoryBudget memory_;
+  link::Nodes nodes_;
+  link::Trust trust_;
+  std::unique_ptr<NodeView> node_view_;
+  Rules rules_;
+  FileWatch identity_files_;
+  std::vector<std::unique_ptr<CloudLoop>> loops_;
+  std::vector<link::CloudLink::Sibling> link_siblings_;
+  std::vector<tcp::TcpIngress::Sibling> tcp_siblings_;
+  std::unique_ptr<quic::StrayExchange> strays_;
+  std::atomic<bool> retry_listen_{false};
+  bool stopping_ = false;
+  ComponentPages pages_;
+  std::unique_ptr<admin::Server> admin_;
+  std::unique_ptr<Watcher> watcher_;
+};
+
+}  // namespace fairlead::app

@@ -1,0 +1,34 @@
+// cloud_loop.h: one loop of a cloud with all that lives on it.
+//
+// Made and destroyed on the main thread while the loop does not run; everything else happens on the loop's thread. The members are in
+// the order of their making: each uses those above it.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "app/metrics.h"
+#include "link/cloud_link.h"
+#include "net/real_network.h"
+#include "plugins/tcp/tcp_egress.h"
+#include "plugins/tcp/tcp_ingress.h"
+#include "quic/endpoint.h"
+#include "quic/steering.h"
+#include "runtime/asio_loop.h"
+
+namespace fairlead::app {
+
+struct CloudLoop {
+  CloudLoop() : network(loop) {}
+
+  AsioLoop loop;
+  net::RealNetwork network;
+  std::unique_ptr<quic::Endpoint> endpoint;
+  std::unique_ptr<tcp::TcpEgress> tcp_egress;
+  link::EgressTable egresses;
+  std::unique_ptr<link::CloudLink> link;
+  std::unique_ptr<tcp::TcpIngress> tcp_ingress;
+  std::vector<tcp::TcpIngress::Failure> failed;  // listeners of the last apply
+  std::unique_ptr<Scope> tasks;
+};
+
+}  // namespace fairlead::app

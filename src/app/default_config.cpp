@@ -1,0 +1,105 @@
+#include "app/config.h"
+
+namespace fairlead::app {
+
+std::string_view default_cloud_config() {
+  return R"(# Configuration of a Fairlead cloud. Every key is here with its default; docs/CONFIG.md says more.
+# SIGHUP, or a new start, puts a change in force.
+
+#link:
+#  listen: "[::]:8443"     # where edges dial, UDP
+#  congestion: bbr         # or cubic
+#  survive: 2m             # a silent session is given up after so long
+#  suspectAfter: 2s        # with an answer due: new flows fail at once after so long a silence
+#  keepAlive: 4s           # a sign of life after so long without a packet
+#  openTimeout: 10s        # to open a flow, the far service included
+#  maxStreams: 4096        # flows that an edge may have open at once on one session
+
+#loops: 2                  # threads; one for each core unless it is set
+
+#memory:
+#  process: 1GiB           # buffered for all sessions
+#  session: 64MiB          # for one
+#  reserve: 64MiB          # of process, kept for control and management
+
+#egress:                   # what edges may reach here: this machine, unless networks are listed
+#  allow: [127.0.0.0/8, {cidr: 10.0.0.0/8, ports: [443, 8000-8100]}]
+#  pods: []                # networks of this node's pods, allowed besides this machine while `allow` is not set
+
+#admin:
+#  listen: 127.0.0.1:9443  # besides the UNIX socket admin.sock in this folder; loopback only
+
+#accessLog: stdout         # a path, stdout or off
+#log:
+#  level: info             # debug, info, warn, error, off
+#  format: text            # or json
+#drain: 10s                # at the end: time for open flows
+)";
+}
+
+std::string_view default_edge_config() {
+  return R"(# Configuration of a Fairlead edge. Every key is here with its default; docs/CONFIG.md says more.
+# SIGHUP, or a new start, puts a change in force.
+
+#link:
+#  cloud: cloud.example.com:8443   # where to dial, unless --cloud says
+#  congestion: bbr         # or cubic
+#  survive: 2m             # a silent session is given up after so long
+#  suspectAfter: 2s        # with an answer due: new flows fail at once after so long a silence
+#  keepAlive: 4s           # a sign of life after so long without a packet
+#  openTimeout: 10s        # to open a flow, the far service included
+#  maxStreams: 4096        # flows that the cloud may have open at once
+
+#labels: {}                # of this node, for nodeSelector of Backends
+
+#memory:
+#  process: 256MiB         # buffered for the session
+#  session: 64MiB
+#  reserve: 16MiB          # of process, kept for control and management
+
+#egress:                   # what the cloud may reach here: this node, unless networks are listed
+#  allow: [127.0.0.0/8, {cidr: 192.168.7.0/24, ports: [502, 8000-8100]}]
+#  pods: []                # networks of this node's pods, allowed besides this node while `allow` is not set
+
+#admin:
+#  listen: 127.0.0.1:9444  # besides the UNIX socket admin.sock in this folder; loopback only
+
+#accessLog: stdout         # a path, stdout or off
+#log:
+#  level: info             # debug, info, warn, error, off
+#  format: text            # or json
+#drain: 10s                # at the end: time for open flows
+)";
+}
+
+std::string_view routes_readme() {
+  return R"(Rules: manifests in files that end in .yaml, .yml or .json. A change is in force within a second.
+`fairlead validate -f .` checks them. For example, in the cloud, a TCP service on the node edge-a:
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: front}
+    spec:
+      gatewayClassName: fairlead
+      listeners: [{name: db, port: 5432, protocol: TCP}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1alpha2
+    kind: TCPRoute
+    metadata: {name: db}
+    spec:
+      parentRefs: [{name: front}]
+      rules:
+      - backendRefs: [{group: fairlead.dev, kind: Backend, name: db}]
+    ---
+    apiVersion: fairlead.dev/v1alpha1
+    kind: Backend
+    metadata: {name: db}
+    spec:
+      location: {nodeName: edge-a}
+      targets: [{address: 127.0.0.1, port: 5432}]
+
+At an edge the class is fairlead-edge and the location {cloud: {}}.
+)";
+}
+
+}  // namespace fairlead::app

@@ -1,0 +1,219 @@
+#include "app/edge_app.h"
+
+#include <fmt/format.h>
+
+#include "app/metrics.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "net/unix_socket.h"
+#include "pki/random.h"
+
+namespace fairlead::app {
+namespace {
+
+constexpr Duration kCheckSession = 30s;
+constexpr int kRetryListenLooks = 10;
+
+Task<void> check_now_and_then(Loop& loop, link::EdgeLink& link) {
+  for (;;) {
+    co_await loop.sleep(kCheckSession);
+    link.check_session();
+  }
+}
+
+}  // namespace
+
+class EdgeApp::NoNodes final : public route::NodeDirectory {
+ public:
+  std::uint64_t version() const override { return 0; }
+  bool is_connected(const NodeName&) const override { return false; }
+  void for_each(FunctionRef<void(const NodeName&, const route::Labels&)>) const override {}
+};
+
+Result<std::unique_ptr<EdgeApp>> EdgeApp::make(Options options) {
+  TRY_ASSIGN(EdgeConfig config, load_edge_config(options.dir));
+  log::configure(config.log.level, config.log.format);
+  TRY_ASSIGN(pki::EdgeIdentity identity, pki::load_edge(options.dir));
+  if (!options.cloud && !config.cloud)
+    return fail(Code::invalid, "where is the cloud? Give --cloud HOST:PORT, or link.cloud in {}", (options.dir / kConfigFile).string());
+  if (!options.cloud) options.cloud = config.cloud;
+  for (const auto& [key, value] : config.labels) options.labels.emplace(key, value);
+  TRY_ASSIGN(FolderLock lock, FolderLock::take(options.dir));
+  std::unique_ptr<observe::AccessLog> access_log;
+  if (config.access_log.on) {
+    TRY_ASSIGN(access_log, observe::AccessLog::open({.path = config.access_log.path}));
+  }
+  std::unique_ptr<EdgeApp> app(new EdgeApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
+  TRY(app->build());
+  return app;
+}
+
+EdgeApp::EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeIdentity identity, std::unique_ptr<observe::AccessLog> access_log)
+    : options_(std::move(options)),
+      config_(std::move(config)),
+      link_config_(config_.link),
+      memory_config_(config_.memory),
+      drain_limit_(config_.drain),
+      lock_(std::move(lock)),
+      node_(identity.node),
+      access_log_(std::move(access_log)),
+      memory_(memory_config_.process, memory_config_.reserve),
+      trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>()),
+      rules_(options_.dir / kRoutesFolder, route::Site::edge(node_, options_.labels)),
+      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kEdge, options_.dir / pki::file_name::kEdgeKey}),
+      network_(loop_),
+      no_nodes_(std::make_unique<NoNodes>()),
+      pages_(*this, registry_) {
+  pki::random_bytes(secrets_.token);
+  pki::random_bytes(secrets_.reset);
+  pki::random_bytes(secrets_.ticket);
+}
+
+EdgeApp::~EdgeApp() {
+  watcher_.reset();
+  admin_.reset();
+  tasks_.reset();
+  tcp_ingress_.reset();
+  link_.reset();
+}
+
+Result<void> EdgeApp::build() {
+  tcp_egress_ = std::make_unique<tcp::TcpEgress>(network_, nullptr, access_log_.get());
+  egresses_.add(*tcp_egress_);
+  link_ = std::make_unique<link::EdgeLink>(
+      loop_, network_, [this](const net::SocketAddress& cloud) { return make_endpoint(cloud); }, trust_, egresses_,
+      link::EdgeLink::Options{.session = session_options(link_config_),
+                              .cloud = *options_.cloud,
+                              .node = node_,
+                              .labels = options_.labels,
+                              .boot = BootId(pki::random_u64()),
+                              .software = software()});
+  tcp_ingress_ = std::make_unique<tcp::TcpIngress>(network_, *link_, *no_nodes_, access_log_.get());
+  tasks_ = std::make_unique<Scope>(loop_);
+
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
+  apply(snapshot, egress_policy(*snapshot));
+
+  admin_ = std::make_unique<admin::Server>(network_, pages_);
+  TRY_ASSIGN(std::unique_ptr<net::Listener> socket, net::listen_unix(loop_, options_.dir / kAdminSocket));
+  admin_->listen(std::move(socket));
+  if (config_.admin_listen) {
+    TRY_ASSIGN(std::unique_ptr<net::Listener> port, network_.listen(*config_.admin_listen, {}));
+    admin_->listen(std::move(port));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::SocketAddress& cloud) {
+  const net::SocketAddress any{cloud.ip.is_v4() ? net::IpAddress() : net::IpAddress::v6({}), 0};
+  TRY_ASSIGN(std::unique_ptr<net::DatagramSocket> socket, network_.bind(any, {}));
+  return std::make_unique<quic::Endpoint>(loop_, std::move(socket), quic::EndpointSettings{.engine = engine_settings(link_config_)}, secrets_, memory_,
+                                          memory_config_.session);
+}
+
+std::shared_ptr<const route::EgressPolicy> EdgeApp::egress_policy(const route::Snapshot& snapshot) const {
+  route::EgressSelf self{.addresses = own_addresses(), .pods = config_.egress_pods};
+  for (const route::TcpListener& listener : snapshot.tcp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
+  if (config_.admin_listen) self.fairlead_ports.push_back(config_.admin_listen->port);
+  return std::make_shared<const route::EgressPolicy>(config_.egress_allow, std::move(self));
+}
+
+void EdgeApp::apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy) {
+  tcp_egress_->set_policy(std::move(policy));
+  std::vector<tcp::TcpIngress::Failure> failed = tcp_ingress_->apply(std::move(snapshot));
+  for (const tcp::TcpIngress::Failure& f : failed) {
+    const bool known = std::ranges::any_of(failed_, [&](const auto& before) { return before.at == f.at; });
+    if (!known) log::error("rules", "{}", f.error);
+  }
+  failed_ = std::move(failed);
+  if (!failed_.empty()) retry_listen_ = true;
+}
+
+void EdgeApp::run() {
+  tasks_->spawn(link_->run());
+  tasks_->spawn(check_now_and_then(loop_, *link_));
+  if (options_.handle_signals) tasks_->spawn(read_signals(loop_, [this](Signal signal) { on_signal(signal); }));
+  watcher_ = std::make_unique<Watcher>([this](bool woken) { look(woken); });
+  log::info("edge", "node {} dials {}, folder {}", node_, options_.cloud->to_text(), options_.dir.string());
+  loop_.run();
+  watcher_.reset();
+  log::info("edge", "ended");
+}
+
+void EdgeApp::stop() {
+  loop_.post([this] { on_signal(Signal::end); });
+}
+
+void EdgeApp::on_signal(Signal signal) {
+  if (signal == Signal::reload) {
+    log::info("edge", "SIGHUP: reloads its configuration");
+    if (access_log_) access_log_->reopen();
+    watcher_->wake();
+    return;
+  }
+  if (std::exchange(stopping_, true)) {
+    log::warn("edge", "ends at once");
+    loop_.stop();
+    return;
+  }
+  log::info("edge", "drains for at most {}", to_text(drain_limit_.load()));
+  tasks_->spawn(shut_down());
+}
+
+Task<void> EdgeApp::shut_down() {
+  tcp_ingress_->stop_listening();
+  auto draining = link_->drain(drain_limit_.load(), "the edge is shutting down");
+  co_await draining;
+  // The last packets leave at the end of this turn.
+  co_await loop_.sleep(1ms);
+  loop_.stop();
+}
+
+void EdgeApp::look(bool woken) {
+  if (woken) {
+    auto config = load_edge_config(options_.dir);
+    if (!config) {
+      log::error("edge", "the configuration is not changed, since the new one is wrong: {}", config.error());
+    } else {
+      config_ = *std::move(config);
+      drain_limit_ = config_.drain;
+      log::configure(config_.log.level, config_.log.format);
+    }
+  }
+  if (identity_files_.changed()) {
+    auto identity = pki::load_edge(options_.dir);
+    if (!identity)
+      log::error("edge", "certificates are not changed, since the new ones are wrong: {}", identity.error());
+    else if (identity->node != node_)
+      log::error("edge", "the new certificate is for node {}, this is {}: start anew to become another node", identity->node, node_);
+    else
+      trust_.replace(identity->credentials);
+  }
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
+  static thread_local int looks = 0;
+  const bool retry = ++looks % kRetryListenLooks == 0 && retry_listen_.exchange(false);
+  if (!snapshot && (woken || retry)) snapshot = rules_.current();
+  if (snapshot) loop_.post([this, snapshot, policy = egress_policy(*snapshot)] { apply(snapshot, policy); });
+}
+
+Task<std::string> EdgeApp::unready() {
+  if (stopping_) co_return "draining";
+  if (link_->session()) co_return "";
+  co_return fmt::format("not connected to the cloud: {}", link_->status().last_error);
+}
+
+Task<std::string> EdgeApp::status_json() {
+  std::vector<std::pair<net::SocketAddress, std::string>> failed;
+  for (const tcp::TcpIngress::Failure& f : failed_) failed.emplace_back(f.at, f.error.describe());
+  co_return edge_status_json(node_, link_->status(), rules_.listeners(failed), rules_.problems());
+}
+
+Task<void> EdgeApp::publish_metrics() {
+  const LoopIndex index(0);
+  publish(registry_, index, link_->totals());
+  publish(registry_, index, *tcp_ingress_);
+  publish_process(registry_, index, memory_, access_log_ ? access_log_->dropped() : 0);
+  co_return;
+}
+
+}  // namespace fairlead::app

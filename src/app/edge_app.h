@@ -1,0 +1,86 @@
+// edge_app.h: `fairlead edge`: configuration -> build -> run -> drain. One loop, on the calling thread.
+#pragma once
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "app/config.h"
+#include "app/file_watch.h"
+#include "app/host.h"
+#include "app/pages.h"
+#include "app/rules.h"
+#include "app/watcher.h"
+#include "link/edge_link.h"
+#include "net/real_network.h"
+#include "observe/access_log.h"
+#include "pki/folder.h"
+#include "plugins/tcp/tcp_egress.h"
+#include "plugins/tcp/tcp_ingress.h"
+
+namespace fairlead::app {
+
+class EdgeApp final : private Inspect {
+ public:
+  struct Options {
+    std::filesystem::path dir;
+    std::optional<net::HostPort> cloud;  // instead of the configuration's
+    wire::Labels labels;                 // besides the configuration's, before them
+    bool handle_signals = true;          // false in tests: end it with stop()
+  };
+
+  static Result<std::unique_ptr<EdgeApp>> make(Options options);
+  ~EdgeApp() override;
+
+  void run();
+  // From any thread: drain and end; a second time: end at once.
+  void stop();
+
+ private:
+  // An edge has no nodes of its own to choose from.
+  class NoNodes;
+
+  EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeIdentity identity, std::unique_ptr<observe::AccessLog> access_log);
+  Result<void> build();
+  Result<std::unique_ptr<quic::Endpoint>> make_endpoint(const net::SocketAddress& cloud);
+  std::shared_ptr<const route::EgressPolicy> egress_policy(const route::Snapshot& snapshot) const;
+  void on_signal(Signal signal);
+  Task<void> shut_down();
+  void apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
+  void look(bool woken);  // on the watcher's thread
+
+  Task<std::string> unready() override;
+  Task<std::string> status_json() override;
+  Task<void> publish_metrics() override;
+
+  const Options options_;
+  EdgeConfig config_;  // after the start: read and written by the watcher's thread only
+  const LinkConfig link_config_;
+  const MemoryConfig memory_config_;
+  std::atomic<Duration> drain_limit_;
+  FolderLock lock_;
+  const NodeName node_;
+  std::unique_ptr<observe::AccessLog> access_log_;
+  observe::Registry registry_;
+  net::MemoryBudget memory_;
+  link::Trust trust_;
+  quic::EndpointSecrets secrets_;
+  Rules rules_;
+  FileWatch identity_files_;
+  AsioLoop loop_;
+  net::RealNetwork network_;
+  std::unique_ptr<NoNodes> no_nodes_;
+  std::unique_ptr<tcp::TcpEgress> tcp_egress_;
+  link::EgressTable egresses_;
+  std::unique_ptr<link::EdgeLink> link_;
+  std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
+  std::vector<tcp::TcpIngress::Failure> failed_;
+  std::atomic<bool> retry_listen_{false};
+  bool stopping_ = false;
+  ComponentPages pages_;
+  std::unique_ptr<admin::Server> admin_;
+  std::unique_ptr<Scope> tasks_;
+  std::unique_ptr<Watcher> watcher_;
+};
+
+}  // namespace fairlead::app

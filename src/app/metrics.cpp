@@ -1,0 +1,61 @@
+#include "app/metrics.h"
+
+namespace fairlead::app {
+namespace {
+
+void count(observe::Registry& registry, LoopIndex loop, const char* name, const char* help, std::uint64_t value, observe::Labels labels = {}) {
+  observe::Counter& cell = registry.counter(loop, {name, help, std::move(labels)});
+  if (value > cell.value()) cell.add(value - cell.value());
+}
+void gauge(observe::Registry& registry, LoopIndex loop, const char* name, const char* help, double value) {
+  registry.gauge(loop, {name, help, {}}).set(value);
+}
+
+}  // namespace
+
+void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals& t) {
+  gauge(registry, loop, "fairlead_sessions", "Sessions that are up.", static_cast<double>(t.sessions));
+  gauge(registry, loop, "fairlead_sessions_suspect", "Sessions that are silent while an answer is due.", static_cast<double>(t.suspect));
+  gauge(registry, loop, "fairlead_flows_open", "Flows that are open.", static_cast<double>(t.flows_open));
+  count(registry, loop, "fairlead_flows_opened_total", "Flows opened, by either side.", t.flows_opened);
+  count(registry, loop, "fairlead_flows_refused_total", "Flows refused, by either side.", t.flows_refused);
+  count(registry, loop, "fairlead_flow_bytes_total", "Payload of flows.", t.bytes_in, {{"direction", "in"}});
+  count(registry, loop, "fairlead_flow_bytes_total", "Payload of flows.", t.bytes_out, {{"direction", "out"}});
+  count(registry, loop, "fairlead_link_packets_sent_total", "QUIC packets sent.", t.packets_sent);
+  count(registry, loop, "fairlead_link_packets_lost_total", "QUIC packets declared lost.", t.packets_lost);
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& c) {
+  count(registry, loop, "fairlead_sessions_accepted_total", "Sessions that began.", c.accepted);
+  count(registry, loop, "fairlead_sessions_refused_total", "Connections of edges that were refused.", c.refused_identity, {{"reason", "identity"}});
+  count(registry, loop, "fairlead_sessions_refused_total", "Connections of edges that were refused.", c.refused_hello, {{"reason", "hello"}});
+  count(registry, loop, "fairlead_sessions_superseded_total", "Sessions that a later start of their node took over.", c.superseded);
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& c) {
+  count(registry, loop, "fairlead_quic_retries_total", "Retry packets sent.", c.retries);
+  count(registry, loop, "fairlead_quic_resets_sent_total", "Stateless resets sent.", c.resets_sent);
+  count(registry, loop, "fairlead_quic_version_negotiations_total", "Version negotiation packets sent.", c.version_negotiations);
+  count(registry, loop, "fairlead_quic_half_open_dropped_total", "Handshakes dropped because too many were half open.", c.dropped_half_open);
+  count(registry, loop, "fairlead_quic_strays_total", "Datagrams passed on to the loop that they were for.", c.strays_passed);
+  count(registry, loop, "fairlead_quic_unknown_total", "Datagrams of no connection.", c.unknown);
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress) {
+  count(registry, loop, "fairlead_tcp_accepted_total", "TCP connections accepted from users.", ingress.counters().accepted);
+  count(registry, loop, "fairlead_tcp_refused_total", "TCP connections of users that were reset because no flow could be had.",
+        ingress.counters().refused);
+  gauge(registry, loop, "fairlead_tcp_connections", "TCP connections of users that are open.", static_cast<double>(ingress.connections()));
+}
+
+void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines) {
+  const Usage now = usage();
+  gauge(registry, loop, "fairlead_buffered_bytes", "Bytes buffered for all sessions.", static_cast<double>(memory.used()));
+  gauge(registry, loop, "fairlead_buffered_bytes_limit", "Bytes that may be buffered for all sessions.", static_cast<double>(memory.limit()));
+  gauge(registry, loop, "fairlead_resident_bytes", "Resident memory of the process.", static_cast<double>(now.resident_bytes));
+  gauge(registry, loop, "fairlead_open_descriptors", "Open file descriptors of the process.", static_cast<double>(now.descriptors));
+  gauge(registry, loop, "fairlead_cpu_seconds", "CPU time of the process, user and system.", now.cpu_seconds);
+  count(registry, loop, "fairlead_access_log_dropped_total", "Lines that did not get into the access log.", dropped_log_lines);
+}
+
+}  // namespace fairlead::app

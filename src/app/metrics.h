@@ -1,0 +1,20 @@
+// metrics.h: the numbers of a loop, copied into its metric cells. Called on that loop, at a scrape.
+#pragma once
+#include "app/host.h"
+#include "link/cloud_link.h"
+#include "link/edge_link.h"
+#include "link/totals.h"
+#include "net/memory_budget.h"
+#include "observe/registry.h"
+#include "plugins/tcp/tcp_ingress.h"
+#include "quic/endpoint.h"
+
+namespace fairlead::app {
+
+void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals& totals);
+void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& counters);
+void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& counters);
+void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress);
+void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines);
+
+}  // namespace fairlead::app

@@ -1,0 +1,27 @@
+#include "app/pages.h"
+
+#include <fmt/format.h>
+
+namespace fairlead::app {
+
+Task<admin::Response> ComponentPages::get(admin::Request request) {
+  if (request.path == "/healthz") co_return admin::Response{.body = "ok\n"};
+  if (request.path == "/readyz") {
+    std::string why = co_await component_.unready();
+    if (why.empty()) co_return admin::Response{.body = "ok\n"};
+    co_return admin::Response{.status = 503, .body = why + "\n"};
+  }
+  if (request.path == "/v1/status") {
+    std::string status = co_await component_.status_json();
+    co_return admin::Response{.content_type = "application/json", .body = std::move(status)};
+  }
+  if (request.path == "/metrics") {
+    co_await component_.publish_metrics();
+    co_return admin::Response{.content_type = std::string(observe::kTextContentType), .body = observe::to_text(registry_)};
+  }
+  if (request.path == "/")
+    co_return admin::Response{.body = "/healthz  /readyz  /metrics  /v1/status\n"};
+  co_return admin::Response{.status = 404, .body = fmt::format("there is no {} here; / lists what there is\n", request.path)};
+}
+
+}  // namespace fairlead::app

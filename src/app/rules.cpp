@@ -1,0 +1,62 @@
+#include "app/rules.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace fairlead::app {
+
+std::shared_ptr<const route::Snapshot> Rules::reload() {
+  if (std::exchange(read_once_, true) && !directory_.changed()) return nullptr;
+  auto snapshot = directory_.reload();
+  std::vector<std::string> problems;
+  if (!snapshot) {
+    const std::string text = snapshot.error().describe();
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      if (end > at) problems.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    log::error("rules", "not changed, since the new ones are wrong:");
+    for (const std::string& line : problems) log::error("rules", "{}", line);
+  } else {
+    for (const route::Problem& warning : (*snapshot)->warnings()) {
+      problems.push_back(warning.to_text());
+      log::warn("rules", "{}", problems.back());
+    }
+    log::info("rules", "in force: {} TCP listeners, {} backends", (*snapshot)->tcp_listeners().size(), (*snapshot)->backends());
+  }
+  std::lock_guard lock(mutex_);
+  problems_ = std::move(problems);
+  if (!snapshot) {
+    if (current_) return nullptr;
+    return current_ = route::Snapshot::build({}, route::Site::cloud());  // nothing good yet: no rules
+  }
+  current_ = *snapshot;
+  return current_;
+}
+
+std::shared_ptr<const route::Snapshot> Rules::current() const {
+  std::lock_guard lock(mutex_);
+  return current_;
+}
+
+std::vector<std::string> Rules::problems() const {
+  std::lock_guard lock(mutex_);
+  return problems_;
+}
+
+std::vector<ListenerState> Rules::listeners(const std::vector<std::pair<net::SocketAddress, std::string>>& failed) const {
+  std::vector<ListenerState> states;
+  const std::shared_ptr<const route::Snapshot> snapshot = current();
+  if (!snapshot) return states;
+  for (const route::TcpListener& l : snapshot->tcp_listeners()) {
+    ListenerState state{l.gateway.to_text(), l.name, l.bind.to_text(), l.route.value(), ""};
+    for (const auto& [address, message] : failed)
+      if (address == l.bind) state.problem = message;
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace fairlead::app

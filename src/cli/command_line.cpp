@@ -1,0 +1,285 @@
+#include "cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "app/config.h"
+#include "cli/label.h"
+
+namespace fairlead::cli {
+namespace {
+
+// A value of an option, from its text.
+template <class T>
+Result<T> parse_value(const std::string& text);
+
+template <>
+Result<std::filesystem::path> parse_value(const std::string& text) {
+  if (text.empty()) return fail(Code::invalid, "a path is missing");
+  return std::filesystem::path(text);
+}
+template <>
+Result<std::string> parse_value(const std::string& text) {
+  return text;
+}
+template <>
+Result<NodeName> parse_value(const std::string& text) {
+  return NodeName::parse(text);
+}
+template <>
+Result<pki::HostName> parse_value(const std::string& text) {
+  return pki::HostName::parse(text);
+}
+template <>
+Result<pki::Fingerprint> parse_value(const std::string& text) {
+  return pki::Fingerprint::parse(text);
+}
+template <>
+Result<pki::Serial> parse_value(const std::string& text) {
+  return pki::Serial::parse(text);
+}
+template <>
+Result<net::SocketAddress> parse_value(const std::string& text) {
+  return net::SocketAddress::parse(text);
+}
+template <>
+Result<net::HostPort> parse_value(const std::string& text) {
+  return net::HostPort::parse(text, app::kDefaultLinkPort);
+}
+template <>
+Result<Label> parse_value(const std::string& text) {
+  return Label::parse(text);
+}
+template <>
+Result<Output> parse_value(const std::string& text) {
+  if (text == "text") return Output::text;
+  if (text == "json") return Output::json;
+  return fail(Code::invalid, "\"{}\" is neither text nor json", text);
+}
+
+template <class T>
+T parsed(const char* name, const std::string& text) {
+  Result<T> value = parse_value<T>(text);
+  if (!value) throw CLI::ValidationError(name, value.error().describe());
+  return *std::move(value);
+}
+
+template <class T>
+CLI::Option* option(CLI::App& app, const char* name, std::optional<T>& into, const char* value, const char* what) {
+  auto* made = app.add_option(
+      name,
+      [name, &into](const CLI::results_t& texts) {
+        into = parsed<T>(name, texts.front());
+        return true;
+      },
+      what);
+  return made->type_name(value)->expected(1);
+}
+template <class T>
+CLI::Option* options(CLI::App& app, const char* name, std::vector<T>& into, const char* value, const char* what) {
+  auto* made = app.add_option(
+      name,
+      [name, &into](const CLI::results_t& texts) {
+        for (const std::string& text : texts) into.push_back(parsed<T>(name, text));
+        return true;
+      },
+      what);
+  return made->type_name(value)->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args(false);
+}
+
+constexpr int kMaxDays = 3650;  // the CA's own lifetime
+CLI::Option* days(CLI::App& app, int& into) {
+  return app.add_option("--days", into, fmt::format("how long the certificate is good (default {})", into))
+      ->type_name("N")
+      ->check(CLI::Range(1, kMaxDays).description(""));
+}
+constexpr Duration of_days(int n) { return 24h * n; }
+
+class CommandLine {
+ public:
+  CommandLine();
+  std::expected<Command, Stop> parse(std::vector<std::string> arguments);
+
+ private:
+  CLI::App& command(CLI::App& parent, const char* name, const char* what) {
+    CLI::App* made = parent.add_subcommand(name, what);
+    return *made;
+  }
+  void add_init();
+  void add_cert();
+  void add_run();
+  void add_look();
+  std::string help_of(const std::vector<std::string>& words);
+
+  CLI::App app_{"Fairlead joins a cloud with edge nodes behind NAT, over QUIC.", "fairlead"};
+  std::optional<Command> command_;
+
+  // What options leave behind; each subcommand takes what it has.
+  std::optional<std::filesystem::path> dir_, out_;
+  std::vector<pki::HostName> names_;
+  std::optional<NodeName> node_;
+  std::optional<pki::Fingerprint> fingerprint_;
+  std::optional<pki::Serial> serial_;
+  std::optional<std::string> comment_;
+  std::vector<std::filesystem::path> files_;
+  std::optional<net::SocketAddress> listen_;
+  std::optional<net::HostPort> cloud_;
+  std::vector<Label> labels_;
+  std::optional<Output> output_;
+  int edge_days_ = static_cast<int>(pki::kEdgeLifetime / 24h);
+  int server_days_ = static_cast<int>(pki::kServerLifetime / 24h);
+  bool watch_ = false;
+  std::vector<std::string> topic_;
+  bool help_ = false;
+};
+
+CommandLine::CommandLine() {
+  app_.require_subcommand(1);
+  app_.set_help_flag("-h,--help", "show this help");
+  app_.footer("`fairlead COMMAND --help` and `fairlead help COMMAND` show a command's options, `fairlead help exit-codes` what its status says.");
+  add_init();
+  add_cert();
+  add_run();
+  add_look();
+
+  CLI::App& help = command(app_, "help", "Show the help of a command, or `exit-codes`");
+  help.add_option("TOPIC", topic_, "a command's words, or exit-codes")->type_name("");
+  help.final_callback([this] { help_ = true; });
+}
+
+void CommandLine::add_init() {
+  CLI::App& init = command(app_, "init", "Make the folder of a cloud: CA, certificate, keys, configuration, rules");
+  option(init, "--dir", dir_, "DIR", "the folder to make; must not exist or be empty")->required();
+  options(init, "--name", names_, "HOST", "a name or address that edges dial, can be given again (default: those of this machine)");
+  init.footer("The folder has an authority of its own: keep ca-key.pem safe, everybody who has it can be any node.");
+  init.final_callback([this] { command_ = InitCommand{*dir_, names_}; });
+}
+
+void CommandLine::add_cert() {
+  CLI::App& cert = command(app_, "cert", "Certificates: issue, show, renew, revoke");
+  cert.require_subcommand(1);
+
+  CLI::App& issue = command(cert, "issue", "Make the folder of an edge, to be copied to its node");
+  option(issue, "--dir", dir_, "DIR", "the cloud's folder")->required();
+  option(issue, "--node", node_, "NAME", "the node's name, as Kubernetes has it")->required();
+  option(issue, "--out", out_, "DIR", "the folder to make")->required();
+  days(issue, edge_days_);
+  issue.footer("The folder has the node's private key: whoever has a copy is that node.");
+  issue.final_callback([this] { command_ = CertIssueCommand{*dir_, *out_, *node_, of_days(edge_days_)}; });
+
+  CLI::App& show = command(cert, "show", "Show what certificates say");
+  auto* files = options(show, "FILE", files_, "", "PEM files");
+  auto* dir = option(show, "--dir", dir_, "DIR", "all certificates of a cloud's or an edge's folder");
+  files->excludes(dir);
+  show.final_callback([this] {
+    if (files_.empty() && !dir_) throw CLI::ValidationError("give FILE or --dir");
+    command_ = CertShowCommand{dir_ ? std::vector{*dir_} : files_};
+  });
+
+  CLI::App& renew = command(cert, "renew", "Give the cloud's certificate a new lifetime, or other names; a running cloud takes it up");
+  option(renew, "--dir", dir_, "DIR", "the cloud's folder")->required();
+  options(renew, "--name", names_, "HOST", "a name or address that edges dial, can be given again (default: those it has)");
+  days(renew, server_days_);
+  renew.final_callback([this] { command_ = CertRenewCommand{*dir_, names_, of_days(server_days_)}; });
+
+  CLI::App& revoke = command(cert, "revoke", "Let a node in no more; a running cloud ends its session within a second");
+  option(revoke, "--dir", dir_, "DIR", "the cloud's folder")->required();
+  CLI::Option_group* what = revoke.add_option_group("What (one of)");
+  option(*what, "--node", node_, "NAME", "the node, whatever certificate it has or gets");
+  option(*what, "--fingerprint", fingerprint_, "HEX", "one key, as `fairlead cert show` prints it");
+  option(*what, "--serial", serial_, "HEX", "one certificate");
+  what->require_option(1);
+  option(revoke, "--comment", comment_, "TEXT", "why, kept in the list");
+  revoke.footer("The list is the file `revoked` in the folder; remove a line there to let a node in again.");
+  revoke.final_callback([this] {
+    const pki::Revocable of = node_ ? pki::Revocable(*node_) : fingerprint_ ? pki::Revocable(*fingerprint_) : pki::Revocable(*serial_);
+    command_ = CertRevokeCommand{*dir_, of, comment_.value_or("")};
+  });
+}
+
+void CommandLine::add_run() {
+  constexpr char kSignals[] =
+      "Runs in the foreground until SIGTERM or SIGINT, then takes no new connections and gives open ones time to end (`drain` in the\n"
+      "configuration); a second signal ends it at once. SIGHUP reloads configuration, certificates and revocations, and opens the access log\n"
+      "anew. Rules in DIR/routes are in force within a second of a change.";
+  CLI::App& cloud = command(app_, "cloud", "Run a cloud");
+  option(cloud, "--dir", dir_, "DIR", "its folder, made by `fairlead init`")->required();
+  option(cloud, "--listen", listen_, "ADDR:PORT", "where edges dial, UDP (default: link.listen of the configuration, else [::]:8443)");
+  cloud.footer(kSignals);
+  cloud.final_callback([this] { command_ = CloudCommand{*dir_, listen_}; });
+
+  CLI::App& edge = command(app_, "edge", "Run an edge");
+  option(edge, "--dir", dir_, "DIR", "its folder, made by `fairlead cert issue`")->required();
+  option(edge, "--cloud", cloud_, "HOST:PORT", "the cloud to dial (default: link.cloud of the configuration)");
+  options(edge, "--label", labels_, "KEY=VALUE", "a label of this node, can be given again; goes before those of the configuration");
+  edge.footer(kSignals);
+  edge.final_callback([this] {
+    EdgeCommand made{.dir = *dir_, .cloud = cloud_, .labels = {}};
+    for (const Label& label : labels_) made.labels[label.key] = label.value;
+    command_ = std::move(made);
+  });
+}
+
+void CommandLine::add_look() {
+  CLI::App& validate = command(app_, "validate", "Check rules without applying them");
+  options(validate, "-f,--file", files_, "PATH", "a manifest or a folder of manifests, can be given again")->required()->allow_extra_args(true);
+  option(validate, "-o,--output", output_, "text|json", "how to print what is wrong (default text)");
+  validate.footer("All files together are one set of rules. The status is 1 when something is wrong; warnings leave it 0.");
+  validate.final_callback([this] { command_ = ValidateCommand{files_, output_.value_or(Output::text)}; });
+
+  CLI::App& status = command(app_, "status", "Show what a running cloud or edge is doing");
+  option(status, "--dir", dir_, "DIR", "its folder")->required();
+  option(status, "-o,--output", output_, "text|json", "how to print it (default text)");
+  status.add_flag("-w,--watch", watch_, "again every second, until interrupted");
+  status.final_callback([this] { command_ = StatusCommand{*dir_, output_.value_or(Output::text), watch_}; });
+
+  CLI::App& version = command(app_, "version", "Show the version");
+  option(version, "-o,--output", output_, "text|json", "how to print it (default text)");
+  version.final_callback([this] { command_ = VersionCommand{output_.value_or(Output::text)}; });
+}
+
+std::string CommandLine::help_of(const std::vector<std::string>& words) {
+  if (words == std::vector<std::string>{"exit-codes"}) return kExitStatusHelp;
+  CLI::App* app = &app_;
+  std::string name = "fairlead";
+  for (const std::string& word : words) {
+    app = app->get_subcommand(word);  // throws CLI::OptionNotFound
+    name += " " + word;
+  }
+  return app->help(name);
+}
+
+std::expected<Command, Stop> CommandLine::parse(std::vector<std::string> arguments) {
+  try {
+    try {
+      std::ranges::reverse(arguments);  // as CLI11 wants them
+      app_.parse(std::move(arguments));
+    } catch (const CLI::CallForHelp&) {
+      std::vector<std::string> words;
+      for (CLI::App* app = &app_; !app->get_subcommands().empty();) {
+        app = app->get_subcommands().front();
+        words.push_back(app->get_name());
+      }
+      return std::unexpected(Stop{ExitStatus::ok, help_of(words)});
+    }
+    if (help_) return std::unexpected(Stop{ExitStatus::ok, help_of(topic_)});
+  } catch (const CLI::OptionNotFound& e) {
+    return std::unexpected(Stop{ExitStatus::usage, fmt::format("fairlead: there is no command \"{}\"\nSee `fairlead --help`.\n", e.what())});
+  } catch (const CLI::Error& e) {
+    std::string path = "fairlead";
+    for (CLI::App* app = &app_; !app->get_subcommands().empty();) {
+      app = app->get_subcommands().front();
+      path += " " + app->get_name();
+    }
+    return std::unexpected(Stop{ExitStatus::usage, fmt::format("fairlead: {}\nSee `{} --help`.\n", e.what(), path)});
+  }
+  return *std::move(command_);
+}
+
+}  // namespace
+
+std::expected<Command, Stop> parse_command_line(const std::vector<std::string>& arguments) { return CommandLine().parse(arguments); }
+
+}  // namespace fairlead::cli

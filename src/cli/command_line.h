@@ -1,0 +1,79 @@
+// command_line.h: argv becomes one of the commands below, or a text and a status to stop with. The only user of CLI11.
+//
+// Syntax is checked here (numbers, node names, addresses), files are not touched.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "cli/exit_status.h"
+#include "net/address.h"
+#include "pki/folder.h"
+#include "pki/names.h"
+#include "route/values.h"
+
+namespace fairlead::cli {
+
+enum class Output : std::uint8_t { text, json };
+
+struct InitCommand {
+  std::filesystem::path dir;
+  std::vector<pki::HostName> names;  // none: those of this machine
+};
+struct CertIssueCommand {
+  std::filesystem::path dir, out;
+  NodeName node;
+  Duration lifetime;
+};
+struct CertShowCommand {
+  std::vector<std::filesystem::path> paths;  // PEM files, or a component's folder
+};
+struct CertRevokeCommand {
+  std::filesystem::path dir;
+  pki::Revocable what;
+  std::string comment;
+};
+struct CertRenewCommand {
+  std::filesystem::path dir;
+  std::vector<pki::HostName> names;  // none: those it has
+  Duration lifetime;
+};
+struct CloudCommand {
+  std::filesystem::path dir;
+  std::optional<net::SocketAddress> listen;
+};
+struct EdgeCommand {
+  std::filesystem::path dir;
+  std::optional<net::HostPort> cloud;
+  route::Labels labels;
+};
+struct ValidateCommand {
+  std::vector<std::filesystem::path> paths;
+  Output output = Output::text;
+};
+struct StatusCommand {
+  std::filesystem::path dir;
+  Output output = Output::text;
+  bool watch = false;
+};
+struct VersionCommand {
+  Output output = Output::text;
+};
+
+using Command = std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, CloudCommand, EdgeCommand,
+                             ValidateCommand, StatusCommand, VersionCommand>;
+
+// Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
+struct Stop {
+  ExitStatus status;
+  std::string text;
+};
+
+// `arguments` without the program's name.
+std::expected<Command, Stop> parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace fairlead::cli

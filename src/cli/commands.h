@@ -1,0 +1,29 @@
+// commands.h: what each command does. Results go to standard output; what went wrong is the caller's to print.
+#pragma once
+#include <expected>
+
+#include "base/error.h"
+#include "cli/command_line.h"
+
+namespace fairlead::cli {
+
+struct Failure {
+  Failure(Error e) : error(std::move(e)) {}  // NOLINT(google-explicit-constructor): TRY passes an Error on
+  Failure(ExitStatus s, Error e) : status(s), error(std::move(e)) {}
+  ExitStatus status = ExitStatus::failed;
+  Error error;
+};
+using Outcome = std::expected<ExitStatus, Failure>;
+
+Outcome run(const InitCommand& command);
+Outcome run(const CertIssueCommand& command);
+Outcome run(const CertShowCommand& command);
+Outcome run(const CertRevokeCommand& command);
+Outcome run(const CertRenewCommand& command);
+Outcome run(const CloudCommand& command);
+Outcome run(const EdgeCommand& command);
+Outcome run(const ValidateCommand& command);
+Outcome run(const StatusCommand& command);
+Outcome run(const VersionCommand& command);
+
+}  // namespace fairlead::cli

@@ -1,0 +1,25 @@
+// totals.h: numbers over the sessions of one loop. Those of sessions that are over are kept, so that a sum never goes back.
+#pragma once
+#include <cstdint>
+
+#include "link/flow.h"
+#include "net/mux.h"
+
+namespace fairlead::link {
+
+struct LinkTotals {
+  std::uint64_t flows_opened = 0, flows_refused = 0, bytes_in = 0, bytes_out = 0, packets_sent = 0, packets_lost = 0;
+  std::uint64_t flows_open = 0, sessions = 0, suspect = 0;  // now
+
+  void add(const FlowTally& flows, const net::MuxStats& carrier) {
+    flows_opened += flows.opened;
+    flows_refused += flows.refused;
+    bytes_in += flows.bytes_in;
+    bytes_out += flows.bytes_out;
+    packets_sent += carrier.packets_sent;
+    packets_lost += carrier.packets_lost;
+    flows_open += flows.open;
+  }
+};
+
+}  // namespace fairlead::link
