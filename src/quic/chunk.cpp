@@ -13,7 +13,7 @@ namespace fairlead::quic {
 namespace {
 
 // Of each size: 512 KiB, 1 MiB, 2 MiB. A busy loop reuses these; an idle one holds no more.
-constexpr std::array<std::uint32_t, 3> kKept = {256, 64, 32};
+[[maybe_unused]] constexpr std::array<std::uint32_t, 3> kKept = {256, 64, 32};
 
 struct Pool {
   std::array<Chunk*, 3> free{};
