@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "cli/label.h"
+#include "route/suggestion.h"
 
 namespace fairlead::cli {
 namespace {
@@ -103,15 +104,15 @@ class CommandLine {
   std::expected<Command, Stop> parse(std::vector<std::string> arguments);
 
  private:
-  CLI::App& command(CLI::App& parent, const char* name, const char* what) {
-    CLI::App* made = parent.add_subcommand(name, what);
-    return *made;
-  }
+  static CLI::App& command(CLI::App& parent, const char* name, const char* what) { return *parent.add_subcommand(name, what); }
   void add_init();
   void add_cert();
   void add_run();
   void add_look();
-  std::string help_of(const std::vector<std::string>& words);
+  static std::string help_of(const std::vector<std::string>& words);
+  void check_words(const std::vector<std::string>& arguments);
+  static CLI::App& subcommand(CLI::App& parent, const std::string& word);
+  Stop usage(std::string_view what);
 
   CLI::App app_{"Fairlead joins a cloud with edge nodes behind NAT, over QUIC.", "fairlead"};
   std::optional<Command> command_;
@@ -138,7 +139,8 @@ class CommandLine {
 CommandLine::CommandLine() {
   app_.require_subcommand(1);
   app_.set_help_flag("-h,--help", "show this help");
-  app_.footer("`fairlead COMMAND --help` and `fairlead help COMMAND` show a command's options, `fairlead help exit-codes` what its status says.");
+  app_.footer(
+      "`fairlead COMMAND --help` and `fairlead help COMMAND` show a command's options, `fairlead help exit-codes` what its status says.");
   add_init();
   add_cert();
   add_run();
@@ -172,7 +174,7 @@ void CommandLine::add_cert() {
   CLI::App& show = command(cert, "show", "Show what certificates say");
   auto* files = options(show, "FILE", files_, "", "PEM files");
   auto* dir = option(show, "--dir", dir_, "DIR", "all certificates of a cloud's or an edge's folder");
-  files->excludes(dir);
+  files->allow_extra_args(true)->excludes(dir);
   show.final_callback([this] {
     if (files_.empty() && !dir_) throw CLI::ValidationError("give FILE or --dir");
     command_ = CertShowCommand{dir_ ? std::vector{*dir_} : files_};
@@ -202,7 +204,8 @@ void CommandLine::add_cert() {
 void CommandLine::add_run() {
   constexpr char kSignals[] =
       "Runs in the foreground until SIGTERM or SIGINT, then takes no new connections and gives open ones time to end (`drain` in the\n"
-      "configuration); a second signal ends it at once. SIGHUP reloads configuration, certificates and revocations, and opens the access log\n"
+      "configuration); a second signal ends it at once. SIGHUP reloads configuration, certificates and revocations, and opens the access "
+      "log\n"
       "anew. Rules in DIR/routes are in force within a second of a change.";
   CLI::App& cloud = command(app_, "cloud", "Run a cloud");
   option(cloud, "--dir", dir_, "DIR", "its folder, made by `fairlead init`")->required();
@@ -224,7 +227,9 @@ void CommandLine::add_run() {
 
 void CommandLine::add_look() {
   CLI::App& validate = command(app_, "validate", "Check rules without applying them");
-  options(validate, "-f,--file", files_, "PATH", "a manifest or a folder of manifests, can be given again")->required()->allow_extra_args(true);
+  options(validate, "-f,--file", files_, "PATH", "a manifest or a folder of manifests, can be given again")
+      ->required()
+      ->allow_extra_args(true);
   option(validate, "-o,--output", output_, "text|json", "how to print what is wrong (default text)");
   validate.footer("All files together are one set of rules. The status is 1 when something is wrong; warnings leave it 0.");
   validate.final_callback([this] { command_ = ValidateCommand{files_, output_.value_or(Output::text)}; });
@@ -242,17 +247,47 @@ void CommandLine::add_look() {
 
 std::string CommandLine::help_of(const std::vector<std::string>& words) {
   if (words == std::vector<std::string>{"exit-codes"}) return kExitStatusHelp;
-  CLI::App* app = &app_;
-  std::string name = "fairlead";
+  CommandLine fresh;  // one that has parsed shows the help of what it has parsed
+  CLI::App* app = &fresh.app_;
+  std::string before;  // CLI11 adds the command's own name
   for (const std::string& word : words) {
-    app = app->get_subcommand(word);  // throws CLI::OptionNotFound
-    name += " " + word;
+    before += (before.empty() ? "" : " ") + app->get_name();
+    app = &subcommand(*app, word);
   }
-  return app->help(name);
+  return app->help(before);
+}
+
+CLI::App& CommandLine::subcommand(CLI::App& parent, const std::string& word) {
+  std::vector<std::string_view> names;
+  for (CLI::App* each : parent.get_subcommands([](CLI::App*) { return true; })) {
+    if (each->get_name() == word) return *each;
+    names.push_back(each->get_name());
+  }
+  if (names.empty()) throw CLI::ParseError(fmt::format("\"{}\" is too much", word), CLI::ExitCodes::ExtrasError);
+  throw CLI::ParseError(fmt::format("there is no command \"{}\"{}", word, route::did_you_mean(word, names)), CLI::ExitCodes::ExtrasError);
+}
+
+// CLI11 only tells that some command is missing.
+void CommandLine::check_words(const std::vector<std::string>& arguments) {
+  CLI::App* app = &app_;
+  for (const std::string& word : arguments) {
+    if (app->get_subcommands([](CLI::App*) { return true; }).empty() || word.starts_with('-')) return;
+    app = &subcommand(*app, word);
+  }
+}
+
+Stop CommandLine::usage(std::string_view what) {
+  std::string name = "fairlead";
+  for (CLI::App* app = &app_; !app->get_subcommands().empty();) {
+    app = app->get_subcommands().front();
+    name += " " + app->get_name();
+  }
+  return {ExitStatus::usage, fmt::format("fairlead: {}\nSee `{} --help`.\n", what, name)};
 }
 
 std::expected<Command, Stop> CommandLine::parse(std::vector<std::string> arguments) {
   try {
+    check_words(arguments);
     try {
       std::ranges::reverse(arguments);  // as CLI11 wants them
       app_.parse(std::move(arguments));
@@ -265,15 +300,11 @@ std::expected<Command, Stop> CommandLine::parse(std::vector<std::string> argumen
       return std::unexpected(Stop{ExitStatus::ok, help_of(words)});
     }
     if (help_) return std::unexpected(Stop{ExitStatus::ok, help_of(topic_)});
-  } catch (const CLI::OptionNotFound& e) {
-    return std::unexpected(Stop{ExitStatus::usage, fmt::format("fairlead: there is no command \"{}\"\nSee `fairlead --help`.\n", e.what())});
+  } catch (const CLI::RequiredError& e) {
+    const bool command = std::string_view(e.what()).find("subcommand") != std::string_view::npos;
+    return std::unexpected(usage(command ? "a command is missing" : e.what()));
   } catch (const CLI::Error& e) {
-    std::string path = "fairlead";
-    for (CLI::App* app = &app_; !app->get_subcommands().empty();) {
-      app = app->get_subcommands().front();
-      path += " " + app->get_name();
-    }
-    return std::unexpected(Stop{ExitStatus::usage, fmt::format("fairlead: {}\nSee `{} --help`.\n", e.what(), path)});
+    return std::unexpected(usage(e.what()));
   }
   return *std::move(command_);
 }

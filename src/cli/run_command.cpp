@@ -18,6 +18,8 @@ Outcome run_app(typename App::Options options) {
 }  // namespace
 
 Outcome run(const CloudCommand& command) { return run_app<app::CloudApp>({.dir = command.dir, .listen = command.listen}); }
-Outcome run(const EdgeCommand& command) { return run_app<app::EdgeApp>({.dir = command.dir, .cloud = command.cloud, .labels = command.labels}); }
+Outcome run(const EdgeCommand& command) {
+  return run_app<app::EdgeApp>({.dir = command.dir, .cloud = command.cloud, .labels = command.labels});
+}
 
 }  // namespace fairlead::cli

@@ -40,7 +40,8 @@ Outcome run(const ValidateCommand& command) {
     // What would not be in force, in the cloud and at an edge of any name.
     for (const route::Site& site : {route::Site::any_of(route::Site::Role::cloud), route::Site::any_of(route::Site::Role::edge)})
       for (const route::Problem& warning : route::Snapshot::build(all, site)->warnings())
-        if (std::ranges::none_of(problems, [&](const route::Problem& p) { return p.to_text() == warning.to_text(); })) problems.push_back(warning);
+        if (std::ranges::none_of(problems, [&](const route::Problem& p) { return p.to_text() == warning.to_text(); }))
+          problems.push_back(warning);
   }
   const bool bad = route::has_errors(problems);
   if (command.output == Output::json) {

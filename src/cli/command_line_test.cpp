@@ -1,0 +1,129 @@
+#include "cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace fairlead::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::expected<Command, Stop> parse(const std::string& line) {
+  std::istringstream words(line);
+  return parse_command_line({std::istream_iterator<std::string>(words), {}});
+}
+template <class T>
+T parsed(const std::string& line) {
+  auto command = parse(line);
+  if (!command) throw std::runtime_error(command.error().text);
+  return std::get<T>(*std::move(command));
+}
+
+TEST(CommandLine, InitTakesManyNames) {
+  const auto command = parsed<InitCommand>("init --dir d --name cloud.example --name 2001:DB8::1");
+  EXPECT_EQ(command.dir, "d");
+  ASSERT_EQ(command.names.size(), 2u);
+  EXPECT_EQ(command.names[1].text(), "2001:db8::1");
+}
+
+TEST(CommandLine, CertIssueHasADefaultLifetime) {
+  EXPECT_EQ(parsed<CertIssueCommand>("cert issue --dir d --node edge-a --out e").lifetime, pki::kEdgeLifetime);
+  const auto command = parsed<CertIssueCommand>("cert issue --dir d --node edge-a --out e --days 7");
+  EXPECT_EQ(command.lifetime, 24h * 7);
+  EXPECT_EQ(command.node.value(), "edge-a");
+  EXPECT_EQ(command.out, "e");
+}
+
+TEST(CommandLine, CertRevokeTakesExactlyOneKindOfEntry) {
+  EXPECT_TRUE(std::holds_alternative<NodeName>(parsed<CertRevokeCommand>("cert revoke --dir d --node a --comment lost").what));
+  EXPECT_TRUE(std::holds_alternative<pki::Serial>(parsed<CertRevokeCommand>("cert revoke --dir d --serial 7a:00").what));
+  const std::string key(64, 'a');
+  EXPECT_TRUE(std::holds_alternative<pki::Fingerprint>(parsed<CertRevokeCommand>("cert revoke --dir d --fingerprint " + key).what));
+  EXPECT_FALSE(parse("cert revoke --dir d"));
+  EXPECT_FALSE(parse("cert revoke --dir d --node a --serial 7a"));
+}
+
+TEST(CommandLine, CertShowTakesFilesOrAFolder) {
+  EXPECT_EQ(parsed<CertShowCommand>("cert show a.pem b.pem").paths.size(), 2u);
+  EXPECT_EQ(parsed<CertShowCommand>("cert show --dir d").paths.size(), 1u);
+  EXPECT_FALSE(parse("cert show"));
+  EXPECT_FALSE(parse("cert show a.pem --dir d"));
+}
+
+TEST(CommandLine, EdgeHasADefaultPortAndLabels) {
+  const auto command = parsed<EdgeCommand>("edge --dir e --cloud cloud.example --label site=berlin --label example.com/rack=");
+  EXPECT_EQ(command.cloud->to_text(), "cloud.example:8443");
+  EXPECT_EQ(command.labels, (route::Labels{{"site", "berlin"}, {"example.com/rack", ""}}));
+  EXPECT_FALSE(parsed<EdgeCommand>("edge --dir e").cloud);
+}
+
+TEST(CommandLine, CloudListens) { EXPECT_EQ(parsed<CloudCommand>("cloud --dir d --listen [::1]:1").listen->to_text(), "[::1]:1"); }
+
+TEST(CommandLine, ValidateTakesManyPathsEitherWay) {
+  EXPECT_EQ(parsed<ValidateCommand>("validate -f a b -f c").paths.size(), 3u);
+  EXPECT_EQ(parsed<ValidateCommand>("validate --file a -o json").output, Output::json);
+}
+
+TEST(CommandLine, StatusWatches) {
+  const auto command = parsed<StatusCommand>("status --dir d -o json --watch");
+  EXPECT_TRUE(command.watch);
+  EXPECT_EQ(command.output, Output::json);
+}
+
+struct Wrong {
+  const char* name;
+  const char* line;
+  const char* says;  // in the first line
+};
+class CommandLineRefuses : public testing::TestWithParam<Wrong> {};
+
+TEST_P(CommandLineRefuses, WithStatus2AndASentence) {
+  const auto command = parse(GetParam().line);
+  ASSERT_FALSE(command);
+  EXPECT_EQ(command.error().status, ExitStatus::usage);
+  EXPECT_THAT(command.error().text, StartsWith("fairlead: "));
+  EXPECT_THAT(command.error().text, HasSubstr(GetParam().says));
+  EXPECT_THAT(command.error().text, HasSubstr("\nSee `fairlead"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, CommandLineRefuses,
+                         testing::Values(Wrong{"Nothing", "", "a command is missing"},                                                    //
+                                         Wrong{"Unknown", "statsu --dir d", "there is no command \"statsu\"; did you mean \"status\"?"},  //
+                                         Wrong{"UnknownBelow", "cert isue", "did you mean \"issue\"?"},                                   //
+                                         Wrong{"HalfACommand", "cert", "a command is missing"},                                           //
+                                         Wrong{"NoSuchHelp", "help cert nope", "there is no command \"nope\""},                           //
+                                         Wrong{"HelpTooLong", "help init nope", "\"nope\" is too much"},                                  //
+                                         Wrong{"NoDir", "init", "--dir"},                                                                 //
+                                         Wrong{"UnknownOption", "init --dir d --nmae a", "--nmae"},                                       //
+                                         Wrong{"ValueMissing", "init --dir", "--dir"},                                                    //
+                                         Wrong{"BadName", "init --dir d --name a_b!", "a_b!"},                                            //
+                                         Wrong{"BadNode", "cert issue --dir d --out e --node Edge", "Edge"},                              //
+                                         Wrong{"NoDays", "cert issue --dir d --out e --node a --days 0", "--days"},                       //
+                                         Wrong{"ManyDays", "cert issue --dir d --out e --node a --days 3651", "--days"},                  //
+                                         Wrong{"BadAddress", "cloud --dir d --listen localhost:1", "localhost"},                          //
+                                         Wrong{"BadLabel", "edge --dir e --label site", "KEY=VALUE"},                                     //
+                                         Wrong{"BadLabelKey", "edge --dir e --label -=x", "--label"},                                     //
+                                         Wrong{"BadOutput", "status --dir d -o yaml", "yaml"},                                            //
+                                         Wrong{"NoPath", "validate", "--file"},                                                           //
+                                         Wrong{"TooMuch", "version now", "now"}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(CommandLine, HelpIsThereAtEveryLevel) {
+  for (const char* line :
+       {"init", "cert", "cert issue", "cert show", "cert renew", "cert revoke", "cloud", "edge", "validate", "status", "version"}) {
+    const auto asked = parse(std::string(line) + " --help");
+    ASSERT_FALSE(asked) << line;
+    EXPECT_EQ(asked.error().status, ExitStatus::ok) << line;
+    EXPECT_THAT(asked.error().text, HasSubstr(std::string("Usage: fairlead ") + line + " ["));
+    EXPECT_EQ(parse(std::string("help ") + line).error().text, asked.error().text);
+  }
+  EXPECT_THAT(parse("-h").error().text, HasSubstr("Usage: fairlead [OPTIONS]"));
+  EXPECT_EQ(parse("help").error().text, parse("--help").error().text);
+  EXPECT_EQ(parse("help exit-codes").error().text, kExitStatusHelp);
+}
+
+}  // namespace
+}  // namespace fairlead::cli
