@@ -98,7 +98,14 @@ void AsioLoop::run() {
       impl_->io.poll();
       continue;
     }
-    if (has_timer()) impl_->wake_at(next_timer());
+    if (has_timer()) {
+      // What is due already needs no timer of the kernel: setting one that fires at once costs more than the rest of a turn.
+      if (next_timer() <= now()) {
+        impl_->io.poll();
+        continue;
+      }
+      impl_->wake_at(next_timer());
+    }
     impl_->io.run_one();
     impl_->io.poll();
   }
