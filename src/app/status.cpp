@@ -115,7 +115,8 @@ std::string cloud_status_json(const std::map<NodeName, link::Nodes::Entry>& node
     json::object o{{"name", node.value()}};
     auto it = by_node.find(node);
     const link::SessionStatus* s = entry.place && it != by_node.end() ? it->second : nullptr;
-    o["connected"] = s != nullptr;
+    // A suspect session may come back, but nothing can be reached over it now.
+    o["connected"] = s != nullptr && s->state != link::SessionState::suspect;
     o["state"] = s != nullptr ? json::string(name(s->state)) : json::string("gone");
     o["since"] = to_rfc3339(entry.changed);
     o["address"] = s != nullptr ? s->address.to_text() : entry.address;

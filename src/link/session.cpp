@@ -163,13 +163,16 @@ Task<void> Session::read_control() {
   }
 }
 
-// Silence means something only while an answer is due: an idle carrier is quiet for as long as its keep-alive allows.
+// Silence means something only while an answer is due: an idle carrier is quiet until a keep-alive of either side asks. So it is
+// counted from when the peer was heard last, or nothing was in flight, whichever is later.
 Task<void> Session::watch_silence() {
+  TimePoint idle = loop_.now();
   for (;;) {
     co_await loop_.sleep(options_.suspect_after / 4);
-    const Duration silence = loop_.now() - carrier_->last_heard();
-    const bool waiting = carrier_->stats().bytes_in_flight > 0;
-    const bool suspect = silence > options_.suspect_after && (waiting || suspect_);
+    const TimePoint now = loop_.now();
+    if (carrier_->stats().bytes_in_flight == 0) idle = now;
+    const Duration silence = now - std::max(carrier_->last_heard(), suspect_ ? TimePoint{} : idle);
+    const bool suspect = silence > options_.suspect_after;
     if (suspect != suspect_) {
       suspect_ = suspect;
       if (suspect)
