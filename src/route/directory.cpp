@@ -24,7 +24,8 @@ Result<std::string> read_manifest_file(const std::filesystem::path& file) {
 std::vector<std::filesystem::path> manifest_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
-  for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end && files.size() < Directory::kMaxFiles; i.increment(error)) {
+  for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end && files.size() < Directory::kMaxFiles;
+       i.increment(error)) {
     const std::string ending = i->path().extension().string();
     if (i->path().filename().string().starts_with('.') || (ending != ".yaml" && ending != ".yml" && ending != ".json")) continue;
     files.push_back(i->path());

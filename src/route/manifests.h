@@ -1,0 +1,15 @@
+// manifests.h: the manifests in a file, decoded. One file per kind has its decode(); this is the only place that knows all of them.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "route/document.h"
+#include "route/model.h"
+
+namespace fairlead::route {
+
+// Everything wrong with `text` is added to `problems`, whose file name the objects keep as their source. The result is to be used
+// only if there was no error. A `kind: List` is its items.
+Manifests decode_manifests(std::string_view text, Format format, Problems& problems);
+
+}  // namespace fairlead::route
