@@ -67,3 +67,10 @@ def test_a_second_file_with_the_command_line_library_is_found(tmp_path):
 
 def test_a_comment_is_no_include(tmp_path):
     assert not found(tmp_path, "src/base/a.cpp", '"base/x.h"  // not #include "net/x.h"')
+
+
+def test_a_header_that_only_tests_include_may_use_the_simulator(tmp_path):
+    world = {"src/link/world.h": '#include "sim/x.h"\n', "src/link/more.h": '#include "link/world.h"\n'}
+    assert not found(tmp_path, "src/link/a_test.cpp", '"link/more.h"', **world)
+    result = found(tmp_path, "src/link/a.cpp", '"link/more.h"', **world)
+    assert set(result) == {("src/link/world.h", 1)}

@@ -6,7 +6,9 @@ from tools.lint import REPOSITORY
 CTEST = """<testsuite tests="4">
   <testcase name="Session.Opens" classname="Session.Opens" status="run"/>
   <testcase name="Session.Closes" classname="Session.Closes" status="fail"><failure message=""/></testcase>
-  <testcase name="Net.NeedsRoot" classname="Net.NeedsRoot" status="notrun"><skipped message=""/></testcase>
+  <testcase name="Net.NeedsRoot" classname="Net.NeedsRoot" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/></testcase>
+  <testcase name="fairlead_x_test_NOT_BUILT" classname="fairlead_x_test_NOT_BUILT" status="notrun">
+    <skipped message="Unable to find executable"/></testcase>
 </testsuite>"""
 PYTEST = """<testsuites><testsuite tests="2">
   <testcase classname="netlab_test" name="test_a"/>
@@ -23,7 +25,7 @@ def summary(tmp_path, status, **files):
 
 def test_results_of_all_runners_are_added_up(tmp_path):
     assert summary(tmp_path, 1, ctest=CTEST, pytest=PYTEST) == (1, [
-        "skipped: Net.NeedsRoot", "failed:  Session.Closes", "failed:  netlab_test.test_b", "2 passed, 2 failed"])
+        "skipped: Net.NeedsRoot", "failed:  Session.Closes", "failed:  fairlead_x_test_NOT_BUILT", "failed:  netlab_test.test_b", "2 passed, 3 failed"])
 
 
 def test_success_is_success(tmp_path):
