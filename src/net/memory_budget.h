@@ -11,7 +11,8 @@ namespace fairlead::net {
 class MemoryBudget {
  public:
   enum class Use : unsigned char { ordinary, reserved };
-  MemoryBudget(std::size_t limit, std::size_t reserve, MemoryBudget* parent = nullptr) : limit_(limit), reserve_(reserve), parent_(parent) {}
+  MemoryBudget(std::size_t limit, std::size_t reserve, MemoryBudget* parent = nullptr)
+      : limit_(limit), reserve_(reserve), parent_(parent) {}
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
   ~MemoryBudget() {
@@ -39,6 +40,14 @@ class MemoryBudget {
   }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
   std::size_t limit() const { return limit_; }
+  // What others than control and management may still be charged, here and above.
+  std::size_t available() const {
+    const std::size_t now = used() + reserve_;
+    const std::size_t own = now < limit_ ? limit_ - now : 0;
+    if (parent_ == nullptr) return own;
+    const std::size_t above = parent_->available();
+    return own < above ? own : above;
+  }
   bool over() const { return used() > limit_ || (parent_ != nullptr && parent_->over()); }
   // True while only the reserve is left: no new ordinary flows.
   bool tight() const { return used() + reserve_ > limit_ || (parent_ != nullptr && parent_->tight()); }

@@ -86,8 +86,8 @@ int stream_reset(ngtcp2_conn*, std::int64_t, std::uint64_t, std::uint64_t code, 
   if (StreamImpl* s = stream_of(stream_user)) {
     s->peer_reset = code;
     s->receive.fail(e.memory);  // RFC 9000 3.2: what was not read is dropped
-    // A peer that breaks off stops both halves, and ngtcp2 1.11 does not tell of STOP_SENDING.
-    if (!(s->fin_sent && s->send.all_acknowledged())) {
+    // A peer that breaks off stops both halves, and ngtcp2 1.11 does not tell of STOP_SENDING. But a reset may only answer our own.
+    if (!s->stop_reading && !(s->fin_sent && s->send.all_acknowledged())) {
       s->peer_stopped = code;
       s->stop_writing = true;
       e.update_ready(*s);

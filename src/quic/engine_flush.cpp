@@ -196,10 +196,11 @@ bool EngineImpl::write_stream(StreamImpl& s, ngtcp2_path* path, ngtcp2_pkt_info*
   n = ngtcp2_conn_writev_stream(conn, path, info, into, room, &taken, flags, s.number, vec.data(), count, to_ngtcp2(now));
   if (taken >= 0) {
     s.send.sent(static_cast<std::size_t>(taken));
+    s.sent_at = now;
     if (last && static_cast<std::uint64_t>(taken) == size) s.fin_sent = true;
     scheduler.sent(s, static_cast<std::size_t>(taken));
     update_ready(s);
-    if (s.wants_room && s.send.unsent() <= settings.send_buffer / 2) {
+    if (s.wants_room && s.send.unsent() <= send_limit(s) / 2) {
       s.wants_room = false;
       tell(s, false, true);
     }

@@ -47,6 +47,8 @@ struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook,
   ReceiveWindow credit;
   std::uint64_t owed_credit = 0;  // to be given to the peer at the next flush
   std::uint64_t abort_code = 0;
+  TimePoint read_at{},
+      sent_at{};  // last: its reader came, or bytes came that nobody had to read before; the same for its writer and the peer
   std::optional<std::uint64_t> peer_reset, peer_stopped;  // codes
 
   bool tell_opened = false, tell_readable = false, tell_writable = false;
@@ -113,7 +115,11 @@ class EngineImpl {
   void request(StreamImpl& stream) { requests.push_back(stream); }
   void update_ready(StreamImpl& stream);
   void apply_requests();
+  void apply_request(StreamImpl& stream);
   void shut(StreamImpl& stream, std::uint64_t code, bool reading, bool writing);
+  std::size_t send_limit(const StreamImpl& stream);
+  StreamImpl* greediest(std::size_t least, TimePoint idle_since);
+  void overload(StreamImpl& stream);
   void relieve();
   void offer_room();
   void reap(StreamImpl& stream);

@@ -71,13 +71,237 @@ TEST(EngineStreams, EveryByteArrivesOnceAndInOrderOnABadPath) {
                          }))
         << (pair.client.how ? pair.client.how->reason : "") << (pair.server.how ? pair.server.how->reason : "");
     for (Flow& f : flows) {
-      ASSERT_EQ(f.got_up, f.up);
-      ASSERT_EQ(f.got_down, f.down);
+      ASSERT_TRUE(f.got_up == f.up);
+      ASSERT_TRUE(f.got_down == f.down);
       f.client->stream.release();
       f.far->release();
     }
     ASSERT_TRUE(pair.run(60s, [&] { return pair.client.engine->stats().streams == 0 && pair.server.engine->stats().streams == 0; }));
   }
+}
+
+namespace {
+
+// A stream that both sides have.
+struct Both {
+  EngineStream* client;
+  EngineStream* server;
+};
+Both open_both(Pair& pair, net::Priority priority = net::Priority::interactive) {
+  EngineStream* s = pair.client.engine->open_stream(priority);
+  if (s == nullptr) return {nullptr, nullptr};
+  write(*s, "!");
+  pair.run(5s, [&] { return pair.server_end(s) != nullptr; });
+  EngineStream* far = pair.server_end(s);
+  EXPECT_EQ(read(*far), "!");
+  return {s, far};
+}
+
+}  // namespace
+
+TEST(EngineStreams, EachHalfEndsByItself) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  auto [c, s] = open_both(pair);
+  c->finish();
+  ASSERT_TRUE(pair.run(1s, [&] { return s->at_end(); }));
+  EXPECT_FALSE(c->at_end());
+  EXPECT_FALSE(s->closed());
+  write(*s, "answer after the end of the question");
+  s->finish();
+  ASSERT_TRUE(pair.run(1s, [&] { return !c->peek().empty(); }));
+  EXPECT_FALSE(c->at_end());
+  EXPECT_EQ(read(*c), "answer after the end of the question");
+  EXPECT_TRUE(c->at_end());
+  ASSERT_TRUE(pair.run(1s, [&] { return c->closed() && s->closed(); }));
+  c->release();
+  s->release();
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
+}
+
+TEST(EngineStreams, AnEmptyStreamIsSeenWithItsEnd) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  EngineStream& s = *pair.client.engine->open_stream(net::Priority::interactive);
+  s.finish();
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.server_end(&s) != nullptr && pair.server_end(&s)->at_end(); }));
+  pair.server_end(&s)->release();
+  s.release();
+}
+
+TEST(EngineStreams, TheServerOpensStreamsToo) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  EngineStream& s = *pair.server.engine->open_stream(net::Priority::management);
+  write(s, "exec");
+  ASSERT_TRUE(pair.run(1s, [&] { return !pair.client.opened.empty(); }));
+  EXPECT_EQ(read(*pair.client.opened[0]), "exec");
+  EXPECT_EQ(pair.client.opened[0]->id(), s.id());
+  pair.client.opened[0]->release();
+  s.release();
+}
+
+TEST(EngineStreams, AbortEndsBothHalvesWithTheCode) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  auto [c, s] = open_both(pair);
+  write(*c, "never read");
+  ASSERT_TRUE(pair.run(1s, [&] { return !s->peek().empty(); }));
+  pair.server.readable.clear();
+  pair.server.writable.clear();
+  c->abort(77);
+  EXPECT_TRUE(c->prepare().empty() && c->peek().empty());
+  ASSERT_TRUE(pair.run(1s, [&] { return s->reset_code().has_value(); }));
+  EXPECT_EQ(s->reset_code(), 77u);
+  EXPECT_EQ(s->stopped_code(), 77u);
+  EXPECT_TRUE(pair.server.readable.contains(s) && pair.server.writable.contains(s));
+  EXPECT_TRUE(s->peek().empty() && s->prepare().empty());
+  EXPECT_FALSE(s->at_end());
+  c->release();
+  s->release();
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
+}
+
+// The peer has sent all and only wants no more: the writer must learn it though it is held up by the peer's window.
+TEST(EngineStreams, AWriterThatWaitsLearnsThatThePeerWantsNoMore) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  auto [c, s] = open_both(pair);
+  const std::string much(4_MiB, 'x');
+  std::size_t written = write(*c, much);
+  EXPECT_LT(written, much.size());
+  s->finish();
+  pair.run_for(1s);
+  pair.client.writable.clear();
+  s->release();  // has not read
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.client.writable.contains(c); }));
+  EXPECT_TRUE(c->prepare().empty());
+  EXPECT_TRUE(c->stopped_code().has_value());
+  c->release();
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
+}
+
+TEST(EngineStreams, WhatWasFinishedIsDeliveredThoughItIsReleased) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  auto [c, s] = open_both(pair);
+  const std::string much = pattern(200'000, 3);
+  EXPECT_EQ(write(*c, much), much.size());
+  c->finish();
+  c->release();
+  std::string got;
+  pair.pump = [&, far = s] { got += read(*far); };
+  ASSERT_TRUE(pair.run(5s, [&, far = s] { return far->at_end(); }));
+  EXPECT_TRUE(got == much);
+  s->release();
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
+}
+
+TEST(EngineStreams, AnAbortAfterTheEndWasSentStillReachesAPeerThatHasNotReadIt) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  auto [c, s] = open_both(pair);
+  write(*c, std::string(200'000, 'x'));
+  c->finish();
+  pair.run_for(5ms);
+  c->abort(5);
+  ASSERT_TRUE(pair.run(1s, [&, far = s] { return far->reset_code().has_value(); }));
+  c->release();
+  s->release();
+}
+
+TEST(EngineStreams, ThePeersLimitHoldsAndOpeningResumesWhenStreamsClose) {
+  Scenario scenario;
+  scenario.server.max_streams = 10;
+  Pair pair(scenario);
+  ASSERT_TRUE(pair.connect());
+  std::vector<EngineStream*> open;
+  while (EngineStream* s = pair.client.engine->open_stream(net::Priority::interactive)) open.push_back(s);
+  ASSERT_EQ(open.size(), 10u);
+  for (EngineStream* s : open) {
+    write(*s, "x");
+    s->finish();
+  }
+  pair.client.streams_allowed = 0;
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.server.opened.size() == 10; }));
+  for (EngineStream* s : pair.server.opened) s->finish();
+  pair.run_for(1s);
+  EXPECT_EQ(pair.client.engine->open_stream(net::Priority::interactive), nullptr) << "closed, but nobody there has let go of them";
+  for (EngineStream* s : pair.server.opened) s->release();
+  pair.server.opened.clear();
+  for (EngineStream* s : open) s->release();
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.client.streams_allowed > 0; }));
+  open.clear();
+  while (EngineStream* s = pair.client.engine->open_stream(net::Priority::interactive)) open.push_back(s);
+  EXPECT_EQ(open.size(), 10u);
+  for (EngineStream* s : open) s->release();
+}
+
+TEST(EngineStreams, ManyShortStreamsInARowLeaveNothing) {
+  Scenario scenario;
+  scenario.server.max_streams = 100;
+  Pair pair(scenario);
+  ASSERT_TRUE(pair.connect());
+  int asked = 0, answered = 0;
+  std::vector<EngineStream*> open;
+  pair.pump = [&] {
+    while (asked < 5000) {
+      EngineStream* s = pair.client.engine->open_stream(net::Priority::interactive);
+      if (s == nullptr) break;
+      asked++;
+      write(*s, "request");
+      s->finish();
+      open.push_back(s);
+    }
+    for (EngineStream*& s : pair.server.opened) {
+      read(*s);
+      if (!s->at_end()) continue;
+      write(*s, "answer");
+      s->finish();
+      s->release();
+      s = nullptr;
+    }
+    std::erase(pair.server.opened, nullptr);
+    for (EngineStream*& s : open) {
+      read(*s);
+      if (!s->at_end()) continue;
+      answered++;
+      s->release();
+      s = nullptr;
+    }
+    std::erase(open, nullptr);
+  };
+  ASSERT_TRUE(pair.run(60s, [&] { return answered == 5000; }));
+  ASSERT_TRUE(pair.run(5s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
+  EXPECT_EQ(pair.client.engine->stats().memory, 0u);
+  EXPECT_EQ(pair.server.engine->stats().memory, 0u);
+}
+
+// All that a user may do from inside an event.
+TEST(EngineStreams, UsersMayCallStreamsFromInsideEvents) {
+  struct Echo : Side {
+    void on_stream_opened(EngineStream& s) override { s.set_priority(net::Priority::management); }
+    void on_readable(EngineStream& s) override {
+      write(s, read(s));
+      if (s.at_end()) {
+        s.finish();
+        s.release();
+      }
+    }
+  };
+  Echo echo;
+  Pair pair;
+  pair.server_events = &echo;
+  ASSERT_TRUE(pair.run(5s, [&] { return pair.client.handshakes > 0; }));
+  EngineStream& s = *pair.client.engine->open_stream(net::Priority::interactive);
+  const std::string text = pattern(100'000, 9);
+  write(s, text);
+  s.finish();
+  std::string got;
+  pair.pump = [&] { got += read(s); };
+  ASSERT_TRUE(pair.run(10s, [&] { return s.at_end(); }));
+  EXPECT_TRUE(got == text);
+  s.release();
 }
 
 }  // namespace fairlead::quic::test

@@ -7,6 +7,13 @@ namespace {
 
 // While the process as a whole is over its budget, a session gives up streams only from this size on: those below are not what fills it.
 constexpr std::size_t kGreedy = 64_KiB;
+// However many streams are held up by their peers, what they have unsent leaves room for the next: each may have an equal share of what
+// is left of the budget, so that n of them leave one part in n of it.
+constexpr std::size_t kLeastUnsent = 2_KiB;
+// A stream whose bytes have waited so long for its reader, or for the peer's, is stalled: a writer that finds no memory takes its.
+constexpr Duration kStalled = 1s;
+constexpr std::size_t kWorthTaking = 16_KiB;
+constexpr std::size_t kPartToFree = 16;  // of the budget: enough for a while, not only for the one who asks
 // How often a writer that the budget refused is offered room again: memory may have become free in another session.
 constexpr Duration kAskMemoryAgain = 20ms;
 
@@ -34,6 +41,7 @@ void EngineStream::consume(std::size_t n) {
   s.receive.consume(n, s.memory());
   if (s.closed() || s.fin_received || s.stop_reading || s.peer_reset) return;  // the peer sends no more
   EngineImpl& e = *s.engine;
+  s.read_at = e.now;
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info(e.conn, &info);
   net::MemoryBudget& budget = e.memory.budget();
@@ -65,7 +73,7 @@ MutableBytes EngineStream::prepare() {
   EngineImpl& e = *s.engine;
   s.wants_room = !has_room();
   if (s.wants_room) return {};
-  const MutableBytes room = s.send.prepare(e.memory, e.use(s));
+  const MutableBytes room = s.send.prepare(e.memory, e.use(s), e.send_limit(s));
   if (room.empty()) {
     s.wants_room = s.refused_memory = true;
     e.ask_memory_at = std::min(e.ask_memory_at, e.now + kAskMemoryAgain);
@@ -75,6 +83,7 @@ MutableBytes EngineStream::prepare() {
 
 void EngineStream::commit(std::size_t n) {
   StreamImpl& s = in(*this);
+  if (s.send.unsent() == 0 && !s.closed()) s.sent_at = s.engine->now;
   s.send.commit(n, s.memory());
   if (s.engine != nullptr) s.engine->update_ready(s);
 }
@@ -86,7 +95,10 @@ void EngineStream::finish() {
   s.engine->update_ready(s);
 }
 
-bool EngineStream::has_room() const { return in(*this).writable() && in(*this).send.unsent() < in(*this).engine->settings.send_buffer; }
+bool EngineStream::has_room() const {
+  const StreamImpl& s = in(*this);
+  return s.writable() && s.send.unsent() < s.engine->send_limit(s);
+}
 std::size_t EngineStream::unsent() const { return in(*this).send.unsent(); }
 std::optional<std::uint64_t> EngineStream::stopped_code() const { return in(*this).peer_stopped; }
 
@@ -153,6 +165,7 @@ void EngineImpl::update_ready(StreamImpl& s) {
 void EngineImpl::received(StreamImpl& s, Bytes bytes, bool fin) {
   s.fin_received = s.fin_received || fin;
   if (s.stop_reading) return;
+  if (s.receive.size() == 0) s.read_at = now;
   s.receive.append(bytes, memory);
   tell(s, true, false);
 }
@@ -185,44 +198,75 @@ void EngineImpl::shut(StreamImpl& s, std::uint64_t code, bool reading, bool writ
 void EngineImpl::apply_requests() {
   while (RequestHook* hook = requests.pop_front()) {
     StreamImpl& s = static_cast<StreamImpl&>(*hook);
-    if (!s.gone && conn != nullptr) {
-      if (std::exchange(s.stop_reading_wanted, false)) ngtcp2_conn_shutdown_stream_read(conn, 0, s.number, s.abort_code);
-      if (std::exchange(s.stop_writing_wanted, false)) {
-        ngtcp2_conn_shutdown_stream_write(conn, 0, s.number, s.abort_code);
-        s.send.fail(memory);  // ngtcp2 looks at none of it again
-      }
-      if (s.owed_credit > 0) ngtcp2_conn_extend_max_stream_offset(conn, s.number, std::exchange(s.owed_credit, 0));
-    }
+    apply_request(s);
     reap(s);
   }
 }
 
-// While the budget is over, the stream that holds most unread bytes is given up: a reader that stalls ends itself, never the session.
+void EngineImpl::apply_request(StreamImpl& s) {
+  if (s.gone || conn == nullptr) return;
+  if (std::exchange(s.stop_reading_wanted, false)) ngtcp2_conn_shutdown_stream_read(conn, 0, s.number, s.abort_code);
+  if (std::exchange(s.stop_writing_wanted, false)) {
+    ngtcp2_conn_shutdown_stream_write(conn, 0, s.number, s.abort_code);
+    s.send.fail(memory);  // ngtcp2 looks at none of it again
+  }
+  if (s.owed_credit > 0) ngtcp2_conn_extend_max_stream_offset(conn, s.number, std::exchange(s.owed_credit, 0));
+}
+
+// How much of a stream may wait to be sent.
+std::size_t EngineImpl::send_limit(const StreamImpl& s) {
+  if (s.urgent()) return settings.send_buffer;
+  return std::clamp(memory.budget().available() / (stream_count + 4), kLeastUnsent, settings.send_buffer);
+}
+
+// The ordinary stream that holds most, at least `least`: bytes that wait for a reader who has not come since then, and bytes of which
+// none could be sent since then.
+StreamImpl* EngineImpl::greediest(std::size_t least, TimePoint idle_since) {
+  StreamImpl* worst = nullptr;
+  for (StreamHook& hook : streams) {
+    StreamImpl& s = static_cast<StreamImpl&>(hook);
+    const std::size_t held = (s.read_at <= idle_since ? s.receive.size() : 0) + (s.sent_at <= idle_since ? s.send.unsent() : 0);
+    if (s.urgent() || held < least) continue;
+    worst = &s;
+    least = held + 1;
+  }
+  return worst;
+}
+
+void EngineImpl::overload(StreamImpl& s) {
+  counters.streams_overloaded++;
+  s.was_overloaded = true;
+  s.receive.fail(memory);
+  shut(s, settings.overload_code, true, true);
+  apply_request(s);  // at once, for what is unsent counts as well; ngtcp2 is not on the stack
+  tell(s, true, true);
+}
+
+// While the budget is over, the stream that holds most is given up: a reader that stalls ends itself, never the session.
 void EngineImpl::relieve() {
   net::MemoryBudget& budget = memory.budget();
   while (budget.over()) {
-    const std::size_t least = budget.used() > budget.limit() ? 1 : kGreedy;
-    StreamImpl* worst = nullptr;
-    for (StreamHook& hook : streams) {
-      StreamImpl& s = static_cast<StreamImpl&>(hook);
-      if (!s.urgent() && s.receive.size() >= (worst == nullptr ? least : worst->receive.size() + 1)) worst = &s;
-    }
+    StreamImpl* worst = greediest(budget.used() > budget.limit() ? 1 : kGreedy, now);
     if (worst == nullptr) return;
-    counters.streams_overloaded++;
-    worst->was_overloaded = true;
-    worst->receive.fail(memory);
-    shut(*worst, settings.overload_code, true, true);
-    tell(*worst, true, true);
+    overload(*worst);
   }
 }
 
-// Wakes writers that may go on: half the buffer has been sent, or the budget has room again.
+// Writers that the budget refused: those who stall make room for them.
 void EngineImpl::offer_room() {
   if (now < ask_memory_at) return;
   ask_memory_at = TimePoint::max();
-  if (memory.budget().tight()) {
-    ask_memory_at = now + kAskMemoryAgain;
-    return;
+  net::MemoryBudget& budget = memory.budget();
+  if (budget.available() < Chunk::kSizes[0]) {
+    while (budget.available() < budget.limit() / kPartToFree) {
+      StreamImpl* stalled = greediest(kWorthTaking, now - kStalled);
+      if (stalled == nullptr) break;
+      overload(*stalled);
+    }
+    if (budget.available() < Chunk::kSizes[0]) {
+      ask_memory_at = now + kAskMemoryAgain;
+      return;
+    }
   }
   for (StreamHook& hook : streams) {
     StreamImpl& s = static_cast<StreamImpl&>(hook);

@@ -135,6 +135,8 @@ class Pair {
     flush(client);
   }
   ~Pair() {
+    for (EngineStream* s : kept)
+      if (s != nullptr) s->release();
     client.engine.reset();
     server.engine.reset();
     EXPECT_EQ(client.budget.used(), 0u);
@@ -199,6 +201,9 @@ class Pair {
   TimePoint now{1s};
   Side client, server;
   std::function<void()> pump;
+  std::vector<EngineStream*> kept;                           // to be released at the end
+  std::unique_ptr<net::MemoryBudget> server_budget;          // instead of the server's own
+  EngineEvents* server_events = nullptr;                     // instead of `server` itself
   bool cut = false;                                          // no packet arrives any more
   std::function<bool(bool from_client, Bytes packet)> drop;  // loses what it says, beside `loss`
   std::vector<Batch> batches;
@@ -276,7 +281,9 @@ class Pair {
       return false;
     }
     if (scenario.tickets) start.ticket_key = secrets.ticket;
-    server.engine = Engine::accept(scenario.server, start, server.cids, server, server.budget, now, pki::TestPki::kNow).value();
+    server.engine = Engine::accept(scenario.server, start, server.cids, server_events != nullptr ? *server_events : server,
+                                   server_budget ? *server_budget : server.budget, now, pki::TestPki::kNow)
+                        .value();
     return true;
   }
 

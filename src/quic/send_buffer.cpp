@@ -10,13 +10,14 @@ std::size_t sliver(const Chunk& chunk) { return chunk.capacity() / 8; }
 
 }  // namespace
 
-MutableBytes SendBuffer::prepare(StreamMemory& memory, net::MemoryBudget::Use use) {
+MutableBytes SendBuffer::prepare(StreamMemory& memory, net::MemoryBudget::Use use, std::size_t most) {
   if (failed_) {
     drop(memory);
     return {};
   }
   if (tail_ == nullptr || tail_->room() < sliver(*tail_)) {
     if (tail_ != nullptr && size_class_ < Chunk::kLargest) size_class_++;  // it was filled while the last was in flight
+    while (size_class_ > 0 && Chunk::kSizes[size_class_] > most) size_class_--;
     if (!memory.try_charge(Chunk::kSizes[size_class_], use)) {
       size_class_ = 0;
       if (!memory.try_charge(Chunk::kSizes[0], use)) return {};

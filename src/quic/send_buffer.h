@@ -17,8 +17,9 @@ class SendBuffer {
   SendBuffer(const SendBuffer&) = delete;
   SendBuffer& operator=(const SendBuffer&) = delete;
 
-  // Room in place, until commit(), drop() or the next prepare(). Empty when the budget has none, and after fail().
-  MutableBytes prepare(StreamMemory& memory, net::MemoryBudget::Use use);
+  // Room in place, until commit(), drop() or the next prepare(). Empty when the budget has none, and after fail(). A new chunk takes at
+  // most `most` bytes, if one can.
+  MutableBytes prepare(StreamMemory& memory, net::MemoryBudget::Use use, std::size_t most = SIZE_MAX);
   void commit(std::size_t n, StreamMemory& memory);
 
   // The next bytes to send, as at most `into.size()` pieces; returns how many.
