@@ -157,7 +157,7 @@ TEST(Decoder, SaysWhatIsWrongWhereAndWhatWasMeant) {
            {"zzz: 80", "c.yaml:1:1: unknown key \"zzz\""},
            {"colour: gren", "c.yaml:1:9: colour: \"gren\" is none of red, green; did you mean \"green\"?"},
            {"node: Edge", "c.yaml:1:7: node: node name \"Edge\""},
-           {"cidr: 300.0.0.0/8", "c.yaml:1:7: cidr: \"300.0.0.0\" is not an IP address"},
+           {"cidr: 300.0.0.0/8", "c.yaml:1:7: cidr: \"300.0.0.0/8\" is not a network"},
            {"ip: \"\\e[2J\"", "c.yaml:1:5: ip: \"\\x1b[2J\" is not an IP address"},
            {"healthCheck: {}", "c.yaml:1:14: healthCheck: not supported by this version"},
            {"[]", "c.yaml:1:1: a mapping is needed, not a list"},

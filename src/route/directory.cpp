@@ -1,78 +1,93 @@
 #include "route/directory.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
+#include <chrono>
+#include <functional>
+
+#include "route/manifests.h"
 
 namespace fairlead::route {
+namespace {
 
-Result<std::string> read_manifest_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::unexpected(Error::from_errno(errno, fmt::format("{}: read", file.string())));
-  std::string text;
-  char block[65536];
-  while (in.read(block, sizeof block) || in.gcount() > 0) {
-    text.append(block, static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kMaxFileBytes) return fail(Code::too_large, "{}: larger than {} bytes", file.string(), kMaxFileBytes);
-  }
-  if (in.bad()) return fail(Code::io, "{}: cannot be read", file.string());
-  return text;
+constexpr Duration kYoung = 2s;  // the coarsest time stamps of a file system (FAT)
+
+WallTime now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+// A time in the future counts as young: the clock may have been set back.
+bool is_young(const FileStamp& stamp) { return now() - std::max(stamp.modified, stamp.changed) < kYoung; }
+
+}  // namespace
+
+bool Directory::is_same(const std::string& name, File& file) const {
+  if (stamp_of(path_of(name)).value_or(FileStamp()) != file.stamp) return false;
+  if (!file.young) return true;
+  Result<FileText> text = read_file(path_of(name));
+  if (!text || text->stamp != file.stamp || std::hash<std::string>()(text->text) != file.hash) return false;
+  file.young = is_young(file.stamp);
+  return true;
 }
 
-std::vector<std::filesystem::path> manifest_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  std::error_code error;
-  for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end && files.size() < Directory::kMaxFiles;
-       i.increment(error)) {
-    const std::string ending = i->path().extension().string();
-    if (i->path().filename().string().starts_with('.') || (ending != ".yaml" && ending != ".yml" && ending != ".json")) continue;
-    files.push_back(i->path());
+bool Directory::changed() {
+  if (site_changed_) return true;
+  Result<std::vector<std::string>> names = list_manifests(path_);
+  if (!names) return names.error().describe() != list_error_;
+  if (!list_error_.empty()) return true;
+  if (names->size() != files_.size()) return true;
+  auto file = files_.begin();
+  for (const std::string& name : *names) {
+    if (file->first != name || !is_same(name, file->second)) return true;
+    ++file;
   }
-  std::ranges::sort(files);
-  return files;
+  return false;
 }
 
-std::map<std::filesystem::path, Directory::Stamp> Directory::look() const {
-  std::map<std::filesystem::path, Stamp> found;
-  for (const std::filesystem::path& file : manifest_files(path_)) {
-    struct stat s{};  // of what a link points to
-    if (::stat(file.c_str(), &s) != 0 || !S_ISREG(s.st_mode)) continue;
-    found.emplace(file, Stamp(s.st_ino, s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec));
+Directory::File Directory::load(const std::string& name) const {
+  File file;
+  Problems problems(path_of(name));
+  Result<FileText> text = read_file(path_of(name));
+  if (!text) {
+    problems.add(Severity::error, {}, "", text.error().describe());
+    file.stamp = stamp_of(path_of(name)).value_or(FileStamp());
+  } else {
+    file.stamp = text->stamp;
+    file.young = is_young(text->stamp);
+    file.hash = std::hash<std::string>()(text->text);
+    file.manifests = decode_manifests(text->text, format_of(name), problems);
   }
-  return found;
+  file.problems = problems.take();
+  return file;
 }
-
-bool Directory::changed() const { return look() != seen_; }
 
 Result<std::shared_ptr<const Snapshot>> Directory::reload() {
-  seen_ = look();
-  std::erase_if(files_, [&](const auto& file) { return !seen_.contains(file.first); });
-  std::vector<Problem> problems;
+  Result<std::vector<std::string>> names = list_manifests(path_);
+  site_changed_ = false;
+  list_error_ = names ? "" : names.error().describe();
+  if (!names) {
+    problems_ = {{Severity::error, path_, {}, "", list_error_}};
+    return std::unexpected(names.error());
+  }
+  std::map<std::string, File> files;
   Manifests all;
-  for (const auto& [path, stamp] : seen_) {
-    File& file = files_[path];
-    if (!file.manifests || file.stamp != stamp) {
-      file = File{.stamp = stamp};
-      Problems found(path.string());
-      Manifests manifests;
-      if (auto text = read_manifest_file(path))
-        manifests = decode_manifests(*text, format_of(path.string()), found);
-      else
-        found.add(Severity::error, {}, "", text.error().describe());
-      file.problems = found.take();
-      file.manifests = std::make_shared<const Manifests>(std::move(manifests));
-    }
-    problems.insert(problems.end(), file.problems.begin(), file.problems.end());
-    if (!has_errors(file.problems)) all.append(*file.manifests);
+  problems_.clear();
+  for (const std::string& name : *names) {
+    auto known = files_.find(name);
+    File file = known != files_.end() && is_same(name, known->second) ? std::move(known->second) : load(name);
+    problems_.insert(problems_.end(), file.problems.begin(), file.problems.end());
+    all.append(file.manifests);
+    files.emplace(name, std::move(file));
   }
-  if (!has_errors(problems)) {
-    std::vector<Problem> twice = find_duplicates(all);
-    problems.insert(problems.end(), twice.begin(), twice.end());
-  }
-  if (has_errors(problems)) return std::unexpected(to_error(problems));
-  return Snapshot::build(std::move(all), site_);
+  files_ = std::move(files);
+  const std::vector<Problem> duplicates = find_duplicates(all);
+  problems_.insert(problems_.end(), duplicates.begin(), duplicates.end());
+  if (has_errors(problems_)) return std::unexpected(to_error(problems_));
+  current_ = Snapshot::build(std::move(all), site_);
+  problems_.insert(problems_.end(), current_->warnings().begin(), current_->warnings().end());
+  return current_;
+}
+
+void Directory::set_site(Site site) {
+  site_ = std::move(site);
+  site_changed_ = true;
 }
 
 }  // namespace fairlead::route

@@ -1,49 +1,57 @@
-// directory.h: the manifests of a folder, read again when they change.
+// directory.h: the rules of a directory of manifests, and their changes.
 //
-// Files that end in .yaml, .yml or .json, in the order of their names; hidden files and folders are passed over (Kubernetes mounts a
-// ConfigMap as links into a hidden folder: the links are read, and a change moves them all at once). Only files that changed are
-// parsed again. Blocking: called off the loops, by one thread.
+// Synchronous, for one thread that is no loop: the app calls changed() every 500 ms (or when inotify says so) and reload() when it is
+// true, then hands the snapshot to the loops. Only files that changed are parsed again. All or nothing: while any file is wrong, the
+// last good snapshot stays.
 #pragma once
-#include <filesystem>
 #include <map>
 #include <memory>
-#include <tuple>
+#include <string>
+#include <vector>
 
-#include "route/manifests.h"
+#include "route/manifest_file.h"
 #include "route/snapshot.h"
 
 namespace fairlead::route {
 
 class Directory {
  public:
-  static constexpr std::size_t kMaxFiles = 10'000;
+  Directory(std::string path, Site site) : path_(std::move(path)), site_(std::move(site)) {}
 
-  Directory(std::filesystem::path path, Site site) : path_(std::move(path)), site_(std::move(site)) {}
+  // Whether reload() may come to another result than the last one did. True before the first.
+  bool changed();
 
-  // Whether reload() would read anything else than the last time. A look at the folder and each file, nothing is read.
-  bool changed() const;
-  // The rules of all files together, or everything that is wrong with them (a line each). A folder that is not there is empty.
+  // Reads what changed. Code::invalid with all problems, a line each, when a manifest is wrong.
   Result<std::shared_ptr<const Snapshot>> reload();
 
+  // The last good one; null before.
+  const std::shared_ptr<const Snapshot>& current() const { return current_; }
+  // Of the last reload: errors, or the warnings of the snapshot in force.
+  const std::vector<Problem>& problems() const { return problems_; }
+
+  // A node's labels change: the next changed() is true.
+  void set_site(Site site);
+
  private:
-  using Stamp = std::tuple<std::uint64_t, std::int64_t, std::int64_t, std::int64_t>;  // inode, size, seconds, nanoseconds
   struct File {
-    Stamp stamp;
-    std::shared_ptr<const Manifests> manifests;
+    FileStamp stamp;
+    // The file was so young when it was read that it can change again under the same stamp: its content is compared until it is not.
+    bool young = false;
+    std::size_t hash = 0;
+    Manifests manifests;
     std::vector<Problem> problems;
   };
-  std::map<std::filesystem::path, Stamp> look() const;
+  std::string path_of(const std::string& name) const { return path_ + "/" + name; }
+  bool is_same(const std::string& name, File& file) const;
+  File load(const std::string& name) const;
 
-  std::filesystem::path path_;
+  std::string path_;
   Site site_;
-  std::map<std::filesystem::path, Stamp> seen_;
-  std::map<std::filesystem::path, File> files_;
+  bool site_changed_ = true;
+  std::string list_error_;             // why the last reload could not even list the files
+  std::map<std::string, File> files_;  // by name
+  std::shared_ptr<const Snapshot> current_;
+  std::vector<Problem> problems_;
 };
-
-// The files of a folder that hold manifests, by name.
-std::vector<std::filesystem::path> manifest_files(const std::filesystem::path& folder);
-
-// All of a file, Code::too_large beyond kMaxFileBytes.
-Result<std::string> read_manifest_file(const std::filesystem::path& file);
 
 }  // namespace fairlead::route

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace fairlead::route {
 
@@ -69,6 +70,8 @@ std::shared_ptr<const Snapshot> Resolver::resolve() {
   for (const TcpRoute* r : routes) attach(*r);
 
   for (const Gateway* g : in_order_) report(*g, refused_[g->meta.key]);
+  std::sort(made_->warnings_.begin(), made_->warnings_.end(),
+            [](const Problem& a, const Problem& b) { return std::tie(a.file, a.at, a.message) < std::tie(b.file, b.at, b.message); });
   return made_;
 }
 
