@@ -27,7 +27,7 @@ struct LinkConfig {
   Duration suspect_after = 2s;   // of silence, with something in flight, until new flows fail at once
   Duration keep_alive = 4s;      // a sign of life after so long without a packet
   Duration open_timeout = 10s;   // to open a flow, service included
-  std::uint64_t max_streams = 4096;
+  std::uint64_t max_streams = 16'384;
 };
 
 struct MemoryConfig {

@@ -13,7 +13,7 @@ std::string_view default_cloud_config() {
 #  suspectAfter: 2s        # with an answer due: new flows fail at once after so long a silence
 #  keepAlive: 4s           # a sign of life after so long without a packet
 #  openTimeout: 10s        # to open a flow, the far service included
-#  maxStreams: 4096        # flows that an edge may have open at once on one session
+#  maxStreams: 16384       # flows that an edge may have open at once on one session
 
 #loops: 2                  # threads; one for each core unless it is set
 
@@ -48,7 +48,7 @@ std::string_view default_edge_config() {
 #  suspectAfter: 2s        # with an answer due: new flows fail at once after so long a silence
 #  keepAlive: 4s           # a sign of life after so long without a packet
 #  openTimeout: 10s        # to open a flow, the far service included
-#  maxStreams: 4096        # flows that the cloud may have open at once
+#  maxStreams: 16384       # flows that the cloud may have open at once
 
 #labels: {}                # of this node, for nodeSelector of Backends
 

@@ -198,6 +198,7 @@ void EdgeApp::look(bool woken) {
 
 Task<std::string> EdgeApp::unready() {
   if (stopping_) co_return "draining";
+  if (link_->status().state == link::EdgeState::suspect) co_return "the cloud is silent";
   if (link_->session()) co_return "";
   co_return fmt::format("not connected to the cloud: {}", link_->status().last_error);
 }

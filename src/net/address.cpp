@@ -97,7 +97,9 @@ std::string SocketAddress::to_text() const {
 
 Result<Cidr> Cidr::parse(std::string_view text) {
   const std::size_t slash = text.find('/');
-  TRY_ASSIGN(IpAddress base, IpAddress::parse(text.substr(0, slash)));
+  const Result<IpAddress> parsed = IpAddress::parse(text.substr(0, slash));
+  if (!parsed) return fail(Error::wrap(fmt::format("\"{}\" is not a network", text), parsed.error()));
+  const IpAddress base = *parsed;
   const unsigned most = base.is_v4() ? 32 : 128;
   unsigned bits = most;
   if (slash != std::string_view::npos) {

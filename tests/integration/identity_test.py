@@ -42,13 +42,19 @@ def sign(site, node, *, days, ca_folder=None):
             "-out", edge / "edge.pem", "-extfile", work / "extensions", "-startdate", dates[0], "-enddate", dates[1])
 
 
+def trust_too(edge, cloud):
+    """The edge's folder trusts the CA of that cloud besides its own."""
+    with open(edge / "ca.pem", "a") as file:
+        file.write((cloud / "ca.pem").read_text())
+
+
 def test_an_edge_of_another_ca(site):
     """It trusts this cloud, but its own certificate was issued by another."""
     other = site.lab.folder / "other"
     site.fairlead("init", "--dir", other, "--name", "127.0.0.1")
     shutil.rmtree(site.edges[NODE].folder)
     site.fairlead("cert", "issue", "--dir", other, "--node", NODE, "--out", site.edges[NODE].folder)
-    shutil.copy(site.cloud.folder / "ca.pem", site.edges[NODE].folder / "ca.pem")
+    trust_too(site.edges[NODE].folder, site.cloud.folder)
     expect_refusal(site, "is from another CA", "does not trust the CA of your certificate")
 
 
@@ -56,7 +62,8 @@ def test_a_cloud_of_another_ca(site):
     """What an edge meets that dials a stranger."""
     other = site.lab.folder / "other"
     site.fairlead("init", "--dir", other, "--name", "127.0.0.1")
-    shutil.copy(other / "ca.pem", site.edges[NODE].folder / "ca.pem")
+    shutil.rmtree(site.edges[NODE].folder)
+    site.fairlead("cert", "issue", "--dir", other, "--node", NODE, "--out", site.edges[NODE].folder)
     expect_refusal(site, "does not trust the CA of your certificate", "is from another CA")
 
 

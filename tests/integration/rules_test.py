@@ -95,7 +95,7 @@ def test_the_edge_refuses_to_dial_what_its_configuration_does_not_allow(site):
     denied_listener.setblocking(False)
     with pytest.raises(BlockingIOError):
         denied_listener.accept()
-    edge.process.wait_for_log("forbidden", 5)
+    edge.process.wait_for_log("FORBIDDEN", 5)
 
 
 def test_the_edge_may_not_dial_its_lan_by_default(linked):
@@ -106,4 +106,4 @@ def test_the_edge_may_not_dial_its_lan_by_default(linked):
     linked.cloud.host.wait_listening(18080)
     with pytest.raises(ConnectionResetError):
         linked.cloud.host.connect(18080, timeout=5).recv(1)
-    linked.edges[NODE].process.wait_for_log("forbidden", 5)
+    linked.edges[NODE].process.wait_for_log("FORBIDDEN", 5)
