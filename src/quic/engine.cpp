@@ -197,6 +197,7 @@ void EngineImpl::look_at_path() {
   local = l;
   peer = r;
   bulk_gate.path_changed();
+  black_hole.path_changed(now);
   events.on_path_changed(local, peer);
 }
 
@@ -267,13 +268,18 @@ void EngineImpl::deliver() {
   }
 }
 
+// What a packet may take now, probes of the path's MTU aside.
+std::size_t EngineImpl::packet_size() const {
+  return black_hole.narrow() ? std::size_t{NGTCP2_MAX_UDP_PAYLOAD_SIZE} : ngtcp2_conn_get_path_max_tx_udp_payload_size(conn);
+}
+
 std::size_t EngineImpl::max_datagram() const {
   if (phase != Phase::open) return 0;
   const ngtcp2_transport_params* theirs = ngtcp2_conn_get_remote_transport_params(conn);
   if (theirs == nullptr || theirs->max_datagram_frame_size == 0) return 0;
   // Short header with the longest packet number, the AEAD's tag, the frame's type and two bytes of length.
   const std::size_t overhead = 1 + ngtcp2_conn_get_dcid(conn)->datalen + 4 + 16 + 3;
-  const std::size_t room = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn) - overhead;
+  const std::size_t room = packet_size() - overhead;
   return std::min({room,
                    static_cast<std::size_t>(theirs->max_datagram_frame_size) - std::min<std::size_t>(3, theirs->max_datagram_frame_size),
                    DatagramQueue::kMaxPayload});

@@ -59,7 +59,9 @@ int recv_stream_data(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t, std::
 }
 
 int acked_stream_data(ngtcp2_conn*, std::int64_t, std::uint64_t offset, std::uint64_t size, void* user, void* stream_user) noexcept {
-  if (StreamImpl* s = stream_of(stream_user)) s->send.acknowledged(offset + size, self(user).memory);
+  EngineImpl& e = self(user);
+  e.black_hole.progress(e.now);
+  if (StreamImpl* s = stream_of(stream_user)) s->send.acknowledged(offset + size, e.memory);
   return 0;
 }
 

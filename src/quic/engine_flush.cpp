@@ -117,16 +117,19 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
                          .smoothed_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt)),
                          .window = info.cwnd,
                          .in_flight = info.bytes_in_flight});
+  black_hole.look(now, info.bytes_in_flight, Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn))));
+
   Batcher batcher(emit, stats);
   PathStorage path;
-  const std::size_t room = ngtcp2_conn_get_max_tx_udp_payload_size(conn);
+  // Of the buffer that the library is shown: it leaves no larger packet.
+  const std::size_t room = black_hole.narrow() ? packet_size() : ngtcp2_conn_get_max_tx_udp_payload_size(conn);
   std::uint64_t in_flight = info.bytes_in_flight;
   for (std::size_t total = 0;;) {
     if (total + room > kTurnLimit) {
       more_to_write = true;
       break;
     }
-    const std::size_t usual = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn);
+    const std::size_t usual = packet_size();
     ngtcp2_pkt_info packet{};
     const ngtcp2_ssize n = write_packet(path.get(), &packet, batcher.room_for(room), room, data, bulk_gate.open(in_flight));
     if (n == 0) break;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "quic/black_hole.h"
 #include "quic/bulk_gate.h"
 #include "quic/datagram_queue.h"
 #include "quic/engine.h"
@@ -95,6 +96,7 @@ class EngineImpl {
   void look_at_path();
   void deliver();
   std::size_t max_datagram() const;
+  std::size_t packet_size() const;
   bool alive() const { return phase <= Phase::open; }
 
   // engine_flush.cpp
@@ -174,6 +176,7 @@ class EngineImpl {
   List<RequestHook> requests;
   Scheduler scheduler;
   DatagramQueue datagrams{memory};
+  BlackHole black_hole;
   BulkGate bulk_gate{settings.bulk_queue_target};
   TimePoint ask_memory_at = TimePoint::max();  // when writers that the budget refused are offered room again
 

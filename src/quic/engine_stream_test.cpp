@@ -70,6 +70,7 @@ TEST(EngineStreams, EveryByteArrivesOnceAndInOrderOnABadPath) {
                            return true;
                          }))
         << (pair.client.how ? pair.client.how->reason : "") << (pair.server.how ? pair.server.how->reason : "");
+    pair.pump = {};
     for (Flow& f : flows) {
       ASSERT_TRUE(f.got_up == f.up);
       ASSERT_TRUE(f.got_down == f.down);
@@ -193,6 +194,7 @@ TEST(EngineStreams, WhatWasFinishedIsDeliveredThoughItIsReleased) {
   pair.pump = [&, far = s] { got += read(*far); };
   ASSERT_TRUE(pair.run(5s, [&, far = s] { return far->at_end(); }));
   EXPECT_TRUE(got == much);
+  pair.pump = {};
   s->release();
   ASSERT_TRUE(pair.run(1s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
 }

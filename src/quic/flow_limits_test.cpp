@@ -1,7 +1,8 @@
-// What limits a flow: the reader's window and the gate of bulk.
+// What limits a flow: the reader's window, the gate of bulk, packets that the path swallows.
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "quic/black_hole.h"
 #include "quic/bulk_gate.h"
 #include "quic/receive_window.h"
 
@@ -132,6 +133,61 @@ TEST(BulkGate, NeverClosesWhollyAndATargetOfZeroIsNone) {
   BulkGate off(0ms);
   settle(off, {.rate = 1e5, .base = 1ms}, 1'000'000, now, 200);
   EXPECT_TRUE(off.open(1'000'000));
+}
+
+struct BlackHoleTest : testing::Test {
+  BlackHole path;
+  TimePoint now{100s};
+  void SetUp() override { path.look(now, 0, 100ms); }
+  // Everything in flight is lost for so long; looked at whenever a probe timeout fires.
+  void silence(Duration time) {
+    for (const TimePoint end = now + time; now < end; now += 100ms) path.look(now, 100'000, 100ms);
+  }
+};
+
+TEST_F(BlackHoleTest, SilenceOfSomeProbeTimeoutsMakesPacketsSmall) {
+  silence(1s);
+  EXPECT_FALSE(path.narrow());
+  silence(100ms);
+  EXPECT_TRUE(path.narrow());
+}
+
+TEST_F(BlackHoleTest, ASlowPathIsGivenItsProbeTimeouts) {
+  for (int i = 0; i < 30; i++, now += 100ms) path.look(now, 100'000, 1s);
+  EXPECT_FALSE(path.narrow());
+}
+
+TEST_F(BlackHoleTest, NothingInFlightIsNoSilence) {
+  for (int i = 0; i < 1000; i++, now += 1s) path.look(now, 0, 100ms);
+  path.look(now, 0, 100ms);  // and what is sent now
+  now += 900ms;
+  path.look(now, 5000, 100ms);
+  EXPECT_FALSE(path.narrow());
+}
+
+TEST_F(BlackHoleTest, AnOutageIsOverWhenSomethingIsAcknowledged) {
+  silence(20s);
+  EXPECT_TRUE(path.narrow());
+  path.progress(now);
+  EXPECT_FALSE(path.narrow());
+}
+
+TEST_F(BlackHoleTest, TwiceInARowItIsTheSizeAndStaysSoForAWhile) {
+  silence(3s);
+  path.progress(now);
+  silence(3s);
+  EXPECT_TRUE(path.narrow());
+  path.progress(now);
+  EXPECT_TRUE(path.narrow());
+  now += BlackHole::kHold;
+  path.progress(now);
+  EXPECT_FALSE(path.narrow());
+}
+
+TEST_F(BlackHoleTest, AnotherPathIsAnotherMatter) {
+  silence(3s);
+  path.path_changed(now);
+  EXPECT_FALSE(path.narrow());
 }
 
 }  // namespace
