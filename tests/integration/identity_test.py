@@ -64,6 +64,7 @@ def test_a_cloud_of_another_ca(site):
     site.fairlead("init", "--dir", other, "--name", "127.0.0.1")
     shutil.rmtree(site.edges[NODE].folder)
     site.fairlead("cert", "issue", "--dir", other, "--node", NODE, "--out", site.edges[NODE].folder)
+    trust_too(site.cloud.folder, other)  # it would let the edge in
     expect_refusal(site, "does not trust the CA of your certificate", "is from another CA")
 
 
