@@ -67,7 +67,7 @@ TEST_F(DirectoryTest, SeesFilesThatAreAddedChangedReplacedAndRemoved) {
   const std::string backend_text = backend("name: b", "nodeName: n");
   write("z.yaml", backend_text);
   ASSERT_TRUE(directory_.reload());
-  auto expect_change = [&](std::vector<int> after) {
+  auto expect_change = [&](const std::vector<int>& after) {
     EXPECT_TRUE(directory_.changed());
     ASSERT_TRUE(directory_.reload());
     EXPECT_EQ(ports(), after);

@@ -13,6 +13,12 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_small_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z'); }
 bool is_alnum(char c) { return is_small_alnum(c) || (c >= 'A' && c <= 'Z'); }
 
+// `digits` has nothing else in it; false if the number is too large.
+template <class T>
+bool parse_digits(std::string_view digits, T& out) {
+  return std::from_chars(digits.data(), digits.data() + digits.size(), out).ec == std::errc();
+}
+
 struct Unit {
   std::string_view name;
   Duration length;
@@ -46,7 +52,7 @@ Result<Duration> parse_duration(std::string_view text, Durations which) {
     const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
     if (part == kMaxParts || digits == 0 || digits > kMaxDigits) return bad();
     int n = 0;
-    std::from_chars(rest.data(), rest.data() + digits, n);
+    static_cast<void>(parse_digits(rest.substr(0, digits), n));
     rest.remove_prefix(digits);
     auto unit =
         std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return rest.starts_with(u.name) && (config || !u.config_only); });
@@ -66,8 +72,7 @@ Result<ByteSize> parse_byte_size(std::string_view text) {
     return fail(Code::invalid, "{} is not a size like 512B, 64KiB, 10MiB or 1GiB (1 KiB is 1024 bytes)", shown(text));
   const std::uint64_t factor = name.empty() ? 1 : unit->bytes;
   std::uint64_t n = 0;
-  if (std::from_chars(text.data(), text.data() + digits, n).ec != std::errc() || n > UINT64_MAX / factor)
-    return fail(Code::invalid, "{} is too large", shown(text));
+  if (!parse_digits(text.substr(0, digits), n) || n > UINT64_MAX / factor) return fail(Code::invalid, "{} is too large", shown(text));
   return ByteSize(n * factor);
 }
 

@@ -6,6 +6,7 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
+#include <yaml-cpp/node/node.h>  // parser.h only declares it
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
@@ -232,7 +233,7 @@ std::vector<Node> read_yaml(std::string_view text, Problems& problems) {
     const Position at = position(e.mark);
     problems.add(Severity::error, at, "", explain(lines, e, at));
   } catch (const Stop&) {
-    // Reported by whoever threw it.
+    return events.build.take();  // reported by whoever threw it
   }
   return events.build.take();
 }
