@@ -124,6 +124,20 @@ inline Task<void> reset_while_writing(Ground& ground) {
 TEST_P(StreamContract, ResetEndsAWriterThatWaitsAndTheReaderToo) { ground_->run(reset_while_writing(*ground_)); }
 
 inline Task<void> store_code_of_read(Stream& stream, Code& code) { code = co_await code_of_read(stream); }
+inline Task<void> reset_after_end(Ground& ground) {
+  StreamPair pair = co_await connected_pair(ground);
+  co_await write_pattern_and_shut(*pair.accepted, 10);
+  co_await pair.dialled->readable();
+  pair.accepted->reset();
+  Code code = Code::internal;
+  co_await write_until_it_fails(*pair.dialled, code);
+  EXPECT_EQ(code, Code::reset);
+  Rest rest = co_await read_rest(*pair.dialled);
+  EXPECT_TRUE(rest.end && rest.intact) << "the peer had sent all that it had to say";
+  EXPECT_EQ(rest.size, 10u);
+}
+TEST_P(StreamContract, AnEndThatCameBeforeTheResetIsStillAnEnd) { ground_->run(reset_after_end(*ground_)); }
+
 inline Task<void> reset_under_own_reader(Ground& ground) {
   StreamPair pair = co_await connected_pair(ground);
   Code code = Code::internal;
