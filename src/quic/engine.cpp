@@ -170,6 +170,7 @@ void EngineImpl::handshake_completed() {
   resumed = tls->resumed();
   alpn = tls->alpn();
   if (server) {
+    confirmed = true;
     tls->send_ticket();
     submit_address_token(ngtcp2_conn_get_path(conn)->remote);
   }

@@ -106,7 +106,8 @@ void EngineImpl::apply_wishes() {
     datagrams.push({}, net::Priority::control);
     scheduler.ready(datagrams.lane(net::Priority::control));
   }
-  if (key_update_wanted && ngtcp2_conn_initiate_key_update(conn, to_ngtcp2(now)) == 0) key_update_wanted = false;
+  // RFC 9001 6.1: not before the handshake is confirmed; the library asserts it.
+  if (key_update_wanted && confirmed && ngtcp2_conn_initiate_key_update(conn, to_ngtcp2(now)) == 0) key_update_wanted = false;
 }
 
 void EngineImpl::write_packets(Engine::Emit emit, bool data) {

@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "quic/engine_test_pair.h"
 
 namespace fairlead::quic::test {

@@ -1,4 +1,6 @@
 // Back-pressure, windows, and what happens when memory runs out.
+#include <gtest/gtest.h>
+
 #include "quic/engine_test_pair.h"
 
 namespace fairlead::quic::test {

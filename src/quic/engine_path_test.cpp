@@ -1,4 +1,6 @@
 // What the path does to a connection, and what a connection does to the path: size of packets, marks, migration, keys, queues, DATAGRAMs.
+#include <gtest/gtest.h>
+
 #include "quic/engine_test_pair.h"
 
 namespace fairlead::quic::test {
@@ -213,6 +215,18 @@ TEST(EnginePath, KeysAreUpdatedByEitherSideInMidStream) {
     EXPECT_EQ(pair.client.engine->counters().keys_made, made + static_cast<std::uint64_t>(i) + 1);
     EXPECT_EQ(pair.server.engine->counters().keys_made, made + static_cast<std::uint64_t>(i) + 1);
   }
+}
+
+TEST(EnginePath, AKeyUpdateThatIsAskedForTooEarlyWaits) {
+  Pair pair(narrow());
+  ASSERT_TRUE(pair.run(5s, [&] {
+    pair.client.engine->update_keys();
+    return pair.server.handshakes > 0;
+  }));
+  pair.server.engine->update_keys();
+  pair.run_for(3s);
+  EXPECT_GE(pair.client.engine->counters().keys_made, 2u);
+  EXPECT_TRUE(pair.client.engine->alive() && pair.server.engine->alive());
 }
 
 TEST(EnginePath, DatagramsArriveAsTheyAreOrNotAtAll) {
