@@ -224,6 +224,8 @@ TEST(EnginePath, AKeyUpdateThatIsAskedForTooEarlyWaits) {
     return pair.server.handshakes > 0;
   }));
   pair.server.engine->update_keys();
+  Flood flood(pair, Priority::bulk);
+  pair.pump = [&] { flood.pump(); };
   pair.run_for(3s);
   EXPECT_GE(pair.client.engine->counters().keys_made, 2u);
   EXPECT_TRUE(pair.client.engine->alive() && pair.server.engine->alive());
