@@ -15,7 +15,7 @@ REFUSED_SECONDS = 10
 def expect_refusal(site, at_cloud, at_edge, dialled=None):
     """Runs both sides; each must log its sentence, and the cloud must not have the node as connected."""
     cloud = site.start_cloud()
-    edge = site.edges[NODE].start("--cloud", dialled or f"{site.lab.cloud.address}:{LINK_PORT}")
+    edge = site.edges[NODE].start("--cloud", dialled or site.link_address)
     for process, sentence in ((cloud, at_cloud), (edge, at_edge)):
         netlab.until(lambda: sentence in process.log_text(), REFUSED_SECONDS, f"'{sentence}' in {process.log}")
     assert not site.connected(NODE)
@@ -103,7 +103,7 @@ def test_a_clouds_certificate_is_no_edges(site):
     edge = site.edges[NODE].folder
     shutil.copy(site.cloud.folder / "cloud.pem", edge / "edge.pem")
     shutil.copy(site.cloud.folder / "cloud-key.pem", edge / "edge-key.pem")
-    process = site.edges[NODE].start("--cloud", f"{site.lab.cloud.address}:{LINK_PORT}")
+    process = site.edges[NODE].start("--cloud", site.link_address)
     process.wait(10)
     assert process.status > 0
     site.lab.processes.remove(process)

@@ -106,8 +106,9 @@ def test_two_loops_with_flows_between_them(site):
     site.cloud.configure("loops: 2\n")
     site.issue("edge-b")
     site.start_cloud()
-    entrances = {NODE: 18080, "edge-b": 18081}
-    targets = {NODE: 8080, "edge-b": 8081}
+    port = site.lab.port
+    entrances = {NODE: port(18080), "edge-b": port(18081)}
+    targets = {NODE: port(8080), "edge-b": port(8081)}
     for node, entrance in entrances.items():
         site.start_edge(node)
         site.cloud.rules(node, manifests.to_node(f"to-{node}", entrance, node, targets[node]))
@@ -115,7 +116,7 @@ def test_two_loops_with_flows_between_them(site):
         site.cloud.host.wait_listening(entrance)
 
     async def run():
-        servers = [await echo_server(site.lab.edge.listen(port)) for port in targets.values()]
+        servers = [await echo_server(site.lab.edge.listen(target)) for target in targets.values()]
         each = 200
         streams = [stream for entrance in entrances.values() for stream in await connected(site.cloud.host, entrance, each)]
         payload = bytes(range(256)) * 1024

@@ -1,4 +1,7 @@
 """A direction of flows, cloud to edge or edge to cloud: most of what must hold must hold for both."""
+import contextlib
+import threading
+
 from netlab import manifests
 
 NODE = "edge-a"
@@ -25,15 +28,38 @@ class Way:
         target.settimeout(10)
         return client, target
 
+    def greeting(self):
+        """What a Greeter behind the entrance says, b"" when it cannot be reached."""
+        with self.connect(timeout=5) as client:
+            try:
+                return client.recv(100)
+            except ConnectionResetError:
+                return b""
+
+
+class Greeter:
+    """Says its text to each connection on a port, and closes it, until the lab is gone."""
+
+    def __init__(self, host, port, text):
+        self._listener, self._text = host.listen(port), text
+        threading.Thread(target=self._greet, daemon=True).start()
+
+    def _greet(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.sendall(self._text)
+                connection.close()
+
 
 def way_of(site, name):
     """The entrance of a direction, by a rule put in place now; open on return."""
-    edge = site.edges[NODE]
+    edge, port = site.edges[NODE], site.lab.port
     if name == "cloud-to-edge":
-        site.cloud.rules("web", manifests.to_node("web", 18080, NODE, 8080))
-        way = Way(site, site.cloud, edge, 18080, 8080)
+        way = Way(site, site.cloud, edge, port(18080), port(8080))
+        site.cloud.rules("web", manifests.to_node("web", way.entrance, NODE, way.port))
     else:
-        edge.rules("web", manifests.to_cloud("web", 18090, 8090))
-        way = Way(site, edge, site.cloud, 18090, 8090)
+        way = Way(site, edge, site.cloud, port(18090), port(8090))
+        edge.rules("web", manifests.to_cloud("web", way.entrance, way.port))
     way.client.host.wait_listening(way.entrance)
     return way

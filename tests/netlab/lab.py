@@ -9,6 +9,7 @@ loopback addresses of this machine: `lab.namespaced` is False and `lab.note` say
 """
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -66,6 +67,7 @@ class Host:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(backlog)
+        self.lab.listeners.append(listener)
         return listener
 
     def connect(self, port, address="127.0.0.1", timeout=10):
@@ -102,7 +104,7 @@ class Lab:
         shutil.rmtree(self.logs, ignore_errors=True)
         self.logs.mkdir(parents=True)
         self.congestion = congestion
-        self.processes, self.hosts, self._nets = [], {}, []
+        self.processes, self.listeners, self.hosts, self._nets, self._ports = [], [], {}, [], {}
         reason = "asked to" if loopback else namespace.allowed()
         self.namespaced = reason is None
         self.note = "network namespaces" if self.namespaced else f"loopback addresses, without namespaces and NAT: {reason}"
@@ -111,6 +113,14 @@ class Lab:
         net = namespace.Namespace(role, self.congestion)
         self._nets.append(net)
         return net
+
+    def port(self, number):
+        """Where a service that usually has this port listens in this lab: there, or on a free port where others share the addresses."""
+        if self.namespaced:
+            return number
+        if number not in self._ports:
+            self._ports[number] = _free_port()
+        return self._ports[number]
 
     def add_host(self, role, address, net=None):
         host = Host(self, role, address, net)
@@ -133,6 +143,10 @@ class Lab:
         for process in reversed(self.processes):
             if process.alive:
                 process.stop(seconds=2)
+        for listener in self.listeners:
+            with contextlib.suppress(OSError):  # closed by the test
+                listener.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept()
+            listener.close()
         for net in self._nets:
             net.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -182,6 +196,15 @@ def side_by_side(logs, **options):
             lab.add_host("cloud", "10.77.3.1", cloud)
             lab.add_host("edge", "10.77.3.2", edge)
         yield lab
+
+
+def _free_port():
+    """Below the ports that the kernel gives to clients."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("", port)), socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind(("", port))
+            return port
 
 
 def _on_loopback(lab):

@@ -63,6 +63,7 @@ class Site:
         self.lab, self.binary = lab, Path(binary).resolve()
         self.cloud = Component(self, "cloud", lab.cloud, lab.folder / "cloud")
         self.edges = {}
+        self.link_address = f"{lab.cloud.address}:{lab.port(LINK_PORT)}"
 
     def fairlead(self, *words, check=True, timeout=60, host=None):
         return (host or self.lab.cloud).run([self.binary, *words], check=check, timeout=timeout)
@@ -80,13 +81,14 @@ class Site:
         return self.edges[node]
 
     def start_cloud(self, *more):
-        process = self.cloud.start(*more)
+        listen = [] if self.lab.namespaced else ["--listen", self.link_address]
+        process = self.cloud.start(*listen, *more)
         until(lambda: self.cloud.admin("/readyz")[0] == 200 or not process.alive, CONNECT_SECONDS, f"ready cloud, {process.log}")
         assert process.alive, f"the cloud ended with status {process.status}: {process.log_text()}"
         return process
 
     def start_edge(self, node, *more, connected=True):
-        process = self.edges[node].start("--cloud", f"{self.lab.cloud.address}:{LINK_PORT}", *more)
+        process = self.edges[node].start("--cloud", self.link_address, *more)
         if connected:
             self.wait_connected(node)
         return process
