@@ -124,9 +124,9 @@ void EngineImpl::feed(const net::Datagram& datagram) {
   stats.bytes_received += datagram.payload.size();
   if (phase == Phase::answering) {
     // Ever rarer, so that two sides that both close, or a stranger, cannot keep us talking (RFC 9000 10.2.1).
-    if (++heard_since_close == answer_at) {
-      answer_due = true;
-      answer_at *= 2;
+    if (++farewell.heard == farewell.answer_at) {
+      farewell.due = true;
+      farewell.answer_at *= 2;
     }
     return;
   }
@@ -206,11 +206,11 @@ void EngineImpl::expire() {
   switch (phase) {
     case Phase::answering:
     case Phase::draining:
-      if (now >= say_again_at) {
-        answer_due = true;
-        say_again_at = TimePoint::max();
+      if (now >= farewell.again_at) {
+        farewell.due = true;
+        farewell.again_at = TimePoint::max();
       }
-      if (now >= period_end) phase = Phase::gone;
+      if (now >= farewell.end) phase = Phase::gone;
       return;
     case Phase::gone: return;
     case Phase::handshake:
@@ -226,13 +226,13 @@ void EngineImpl::expire() {
 TimePoint EngineImpl::deadline() const {
   switch (phase) {
     case Phase::gone: return TimePoint::max();
-    case Phase::draining: return period_end;
-    case Phase::answering: return answer_due ? now : std::min(period_end, say_again_at);
+    case Phase::draining: return farewell.end;
+    case Phase::answering: return farewell.due ? now : std::min(farewell.end, farewell.again_at);
     case Phase::handshake:
     case Phase::open: break;
     case Phase::ending:
       if (!must_wait_for_confirmation()) return now;
-      return std::min(close_by, from_ngtcp2(ngtcp2_conn_get_expiry(conn)));
+      return std::min(farewell.confirm_by, from_ngtcp2(ngtcp2_conn_get_expiry(conn)));
   }
   if (more_to_write) return now;
   return std::min(from_ngtcp2(ngtcp2_conn_get_expiry(conn)), ask_memory_at);
@@ -368,7 +368,7 @@ TimePoint Engine::last_heard() const { return impl_->heard; }
 const Engine::Counters& Engine::counters() const { return impl_->counters; }
 
 Duration Engine::pto() const {
-  if (impl_->conn == nullptr) return impl_->close_pto;
+  if (impl_->conn == nullptr) return impl_->farewell.pto;
   return Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(impl_->conn)));
 }
 

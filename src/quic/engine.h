@@ -4,8 +4,8 @@
 // engine back from inside one, except for the stream calls (write, consume, finish, reset...), which only queue.
 // Invariant: after any call the engine is either alive, with deadline() telling when it must be woken, or over, with close_info()
 // telling why; then every stream has failed and on_closed(), from the next flush() or from the call that ended it, is the last event.
-// An engine that is over still writes its CONNECTION_CLOSE and answers what comes with it again, rate limited (RFC 9000 10.2), in a few
-// hundred bytes of memory: its owner keeps feeding, flushing and waking it until finished(). Everything happens on one thread.
+// An engine that is over still writes its CONNECTION_CLOSE and answers what comes with it again, rate limited (RFC 9000 10.2), in 3 KiB
+// of memory: its owner keeps feeding, flushing and waking it until finished(). Everything happens on one thread.
 #pragma once
 #include <cstdint>
 #include <memory>

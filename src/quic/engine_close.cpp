@@ -45,7 +45,7 @@ void EngineImpl::end(Phase into, net::MuxClose how) {
 // ngtcp2 and what its frames point to. Received bytes stay for their readers.
 void EngineImpl::forget_connection() {
   if (conn == nullptr) return;
-  close_pto = Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn)));
+  farewell.pto = Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn)));
   ngtcp2_conn_del(conn);
   conn = nullptr;
   tls.reset();
@@ -55,9 +55,13 @@ void EngineImpl::forget_connection() {
 }
 
 void EngineImpl::close(net::MuxClose how, const ngtcp2_ccerr& frame) {
-  close_frame = frame;
-  close_reason = how.reason.substr(0, kMaxReason);
-  close_by = now + kConfirmWithin;
+  if (!alive()) {  // it is being closed, and now that fails, too: no more waiting
+    farewell.confirm_by = now;
+    return;
+  }
+  farewell.frame = frame;
+  farewell.reason = how.reason.substr(0, kMaxReason);
+  farewell.confirm_by = now + kConfirmWithin;
   end(Phase::ending, std::move(how));
 }
 
@@ -107,7 +111,7 @@ void EngineImpl::peer_closed() {
   }
   end(Phase::draining, std::move(how));
   forget_connection();
-  period_end = now + 3 * close_pto;
+  farewell.end = now + 3 * farewell.pto;
 }
 
 // A client that ends before its handshake is confirmed keeps up the handshake for a moment: until the server has its Finished it
@@ -122,31 +126,32 @@ void EngineImpl::write_close(Engine::Emit emit) {
   ngtcp2_pkt_info info{};
   if (!server && !confirmed && handshake_done) write_packets(emit, false);  // Finished once more, if it is due
   if (conn == nullptr) return;
-  close_frame.reason = as_u8(as_bytes(close_reason));
-  close_frame.reasonlen = close_reason.size();
-  const ngtcp2_ssize n = ngtcp2_conn_write_connection_close(conn, path.get(), &info, packet, sizeof packet, &close_frame, to_ngtcp2(now));
+  farewell.frame.reason = as_u8(as_bytes(farewell.reason));
+  farewell.frame.reasonlen = farewell.reason.size();
+  const ngtcp2_ssize n =
+      ngtcp2_conn_write_connection_close(conn, path.get(), &info, packet, sizeof packet, &farewell.frame, to_ngtcp2(now));
   if (n <= 0) {  // nobody to tell: the peer was never heard
     phase = Phase::gone;
     return forget_connection();
   }
   const Bytes bytes = from_u8(packet, static_cast<std::size_t>(n));
-  close_packet.assign(bytes.begin(), bytes.end());
-  close_local = from_ngtcp2(path.get()->local);
-  close_peer = from_ngtcp2(path.get()->remote);
+  farewell.packet.assign(bytes.begin(), bytes.end());
+  farewell.local = from_ngtcp2(path.get()->local);
+  farewell.peer = from_ngtcp2(path.get()->remote);
   phase = Phase::answering;
   forget_connection();
   // Once more without being asked: a peer that is silent would learn of a lost close only when it speaks again.
-  say_again_at = now + close_pto;
-  period_end = now + 3 * close_pto;
-  answer_due = true;
+  farewell.again_at = now + farewell.pto;
+  farewell.end = now + 3 * farewell.pto;
+  farewell.due = true;
   answer(emit);
 }
 
 void EngineImpl::answer(Engine::Emit emit) {
-  if (!std::exchange(answer_due, false)) return;
-  stats.bytes_sent += close_packet.size();
+  if (!std::exchange(farewell.due, false)) return;
+  stats.bytes_sent += farewell.packet.size();
   stats.packets_sent++;
-  emit({.to = close_peer, .from = close_local.ip, .data = close_packet, .segment = close_packet.size()});
+  emit({.to = farewell.peer, .from = farewell.local.ip, .data = farewell.packet, .segment = farewell.packet.size()});
 }
 
 }  // namespace fairlead::quic

@@ -48,8 +48,8 @@ struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook,
   ReceiveWindow credit;
   std::uint64_t owed_credit = 0;  // to be given to the peer at the next flush
   std::uint64_t abort_code = 0;
-  TimePoint read_at{},
-      sent_at{};  // last: its reader came, or bytes came that nobody had to read before; the same for its writer and the peer
+  TimePoint read_at{};                                    // its reader came last, or bytes came that were the only ones
+  TimePoint sent_at{};                                    // a byte was sent last, or written that was the only one
   std::optional<std::uint64_t> peer_reset, peer_stopped;  // codes
 
   bool tell_opened = false, tell_readable = false, tell_writable = false;
@@ -69,6 +69,19 @@ struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook,
   bool urgent() const { return priority() <= net::Priority::management; }
   bool writable() const { return !closed() && !stop_writing && !fin_queued && !released; }
   bool wants_to_send() const { return !gone && !stop_writing && (send.unsent() > 0 || (fin_queued && !fin_sent)); }
+};
+
+// What is left to say when a connection ends (RFC 9000 10.2).
+struct Farewell {
+  ngtcp2_ccerr frame{};
+  std::string reason;                                             // of the frame
+  TimePoint confirm_by{};                                         // a client that was not confirmed by then ends without
+  std::vector<std::byte> packet;                                  // CONNECTION_CLOSE, written
+  net::SocketAddress local, peer;                                 // where it goes
+  Duration pto{};                                                 // when it was written
+  TimePoint again_at = TimePoint::max(), end = TimePoint::max();  // to be said unasked; nothing more is answered
+  std::uint64_t heard = 0, answer_at = 1;                         // packets since, and at which of them it is said again
+  bool due = false;
 };
 
 class EngineImpl {
@@ -139,7 +152,7 @@ class EngineImpl {
   void write_close(Engine::Emit emit);
   void answer(Engine::Emit emit);
   void forget_connection();
-  bool must_wait_for_confirmation() const { return !server && handshake_done && !confirmed && now < close_by; }
+  bool must_wait_for_confirmation() const { return !server && handshake_done && !confirmed && now < farewell.confirm_by; }
 
   const EngineSettings settings;
   CidSource& cids;
@@ -184,15 +197,7 @@ class EngineImpl {
   Engine::Counters counters;
 
   std::optional<net::MuxClose> close_info;
-  ngtcp2_ccerr close_frame{};  // its reason points into close_reason
-  std::string close_reason;
-  TimePoint close_by{};  // not confirmed by then: close without
-  std::vector<std::byte> close_packet;
-  net::SocketAddress close_local, close_peer;
-  TimePoint period_end = TimePoint::max(), say_again_at = TimePoint::max();
-  Duration close_pto{};
-  std::uint64_t heard_since_close = 0, answer_at = 1;
-  bool answer_due = false;
+  Farewell farewell;
 };
 
 // ngtcp2's table; user_data is the EngineImpl.

@@ -47,19 +47,21 @@ TEST(EngineMemory, AWriterWaitsAtTheSendBufferAndIsWokenWhenHalfIsSent) {
 }
 
 TEST(EngineMemory, AReaderThatStallsHoldsUpItsOwnStreamOnly) {
+  constexpr std::size_t kStalled = 1000;
   Scenario scenario;
   scenario.path.delay = 25ms;
+  scenario.client_memory = scenario.server_memory = 1_GiB;
   Pair pair(scenario);
   ASSERT_TRUE(pair.connect());
   std::vector<Both> stalled;
-  for (int i = 0; i < 200; i++) stalled.push_back(open_both(pair));
+  for (std::size_t i = 0; i < kStalled; i++) stalled.push_back(open_both(pair));
   pair.pump = [&] {
     for (Both& each : stalled) pour(*each.client);
   };
-  pair.run_for(20s);
+  pair.run_for(10s);
   // Each has a window full and no more.
-  EXPECT_LE(pair.server.engine->stats().memory, 200 * (scenario.server.initial_stream_window + Chunk::kSizes[2]));
-  EXPECT_GE(pair.server.engine->stats().memory, 200 * scenario.server.initial_stream_window);
+  EXPECT_LE(pair.server.engine->stats().memory, kStalled * (scenario.server.initial_stream_window + Chunk::kSizes[2]));
+  EXPECT_GE(pair.server.engine->stats().memory, kStalled * scenario.server.initial_stream_window);
 
   const Both lively = open_both(pair);
   const TimePoint start = pair.now;

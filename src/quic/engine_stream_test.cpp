@@ -249,7 +249,7 @@ TEST(EngineStreams, ManyShortStreamsInARowLeaveNothing) {
   int asked = 0, answered = 0;
   std::vector<EngineStream*> open;
   pair.pump = [&] {
-    while (asked < 5000) {
+    while (asked < 10'000) {
       EngineStream* s = pair.client.engine->open_stream(net::Priority::interactive);
       if (s == nullptr) break;
       asked++;
@@ -275,10 +275,43 @@ TEST(EngineStreams, ManyShortStreamsInARowLeaveNothing) {
     }
     std::erase(open, nullptr);
   };
-  ASSERT_TRUE(pair.run(60s, [&] { return answered == 5000; }));
+  ASSERT_TRUE(pair.run(60s, [&] { return answered == 10'000; }));
   ASSERT_TRUE(pair.run(5s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
   EXPECT_EQ(pair.client.engine->stats().memory, 0u);
   EXPECT_EQ(pair.server.engine->stats().memory, 0u);
+}
+
+// The path dies for good at the n-th packet, whatever was going on: both sides end with an error, in time.
+TEST(EngineStreams, APathThatDiesAtAnyPacketEndsBothSides) {
+  for (int last = 1; last < 60; last++) {
+    SCOPED_TRACE(last);
+    Scenario scenario;
+    scenario.client.idle_timeout = scenario.server.idle_timeout = 5s;
+    Pair pair(scenario);
+    int packets = 0;
+    pair.drop = [&](bool, Bytes) { return ++packets > last; };
+    EngineStream* s = nullptr;
+    EngineStream* far = nullptr;
+    pair.pump = [&] {
+      if (s == nullptr && pair.client.engine->established()) {
+        s = pair.client.engine->open_stream(net::Priority::interactive);
+        write(*s, pattern(100'000, 1));
+        s->finish();
+      }
+      if (far == nullptr && s != nullptr) far = pair.server_end(s);
+      if (far == nullptr) return;
+      read(*far);
+      write(*far, std::string(1000, 'a'));
+    };
+    ASSERT_TRUE(pair.run(40s, [&] { return pair.client.how && (pair.server.how || !pair.server.engine); }));
+    EXPECT_FALSE(pair.client.how->orderly);
+    pair.pump = {};
+    for (EngineStream* each : {s, far}) {
+      if (each == nullptr) continue;
+      EXPECT_TRUE(each->closed());
+      each->release();
+    }
+  }
 }
 
 // All that a user may do from inside an event.

@@ -159,7 +159,13 @@ class Pair {
         now = end;
         return false;
       }
-      now = std::max(now, next);
+      if (next > now) {
+        now = next;
+        turns_ = 0;
+      } else if (++turns_ > 20'000) {
+        std::fprintf(stderr, "an engine wants to be woken for ever\n");
+        std::abort();
+      }
       // All packets of this instant, as a loop's turn reads them.
       for (int burst = 0; burst < 64 && !packets_.empty() && packets_.begin()->first <= now; burst++) {
         Packet p = std::move(packets_.begin()->second);
@@ -294,6 +300,7 @@ class Pair {
   std::multimap<TimePoint, Packet> packets_;
   TimePoint free_to_server_{}, free_to_client_{};
   std::size_t chunks_before_ = 0;
+  int turns_ = 0;  // of this instant
 
  public:
   int retries = 0;
