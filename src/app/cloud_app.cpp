@@ -288,7 +288,8 @@ Task<std::string> CloudApp::status_json() {
   Loop& here = loops_.front()->loop;
   LoopStatus all;
   for (auto& at : loops_) {
-    LoopStatus one = co_await call_on<LoopStatus>(here, at->loop, [where = at.get()] { return status_of(*where); });
+    std::move_only_function<LoopStatus()> ask = [where = at.get()] { return status_of(*where); };
+    LoopStatus one = co_await call_on<LoopStatus>(here, at->loop, std::move(ask));
     std::ranges::move(one.sessions, std::back_inserter(all.sessions));
     std::ranges::move(one.failed, std::back_inserter(all.failed));
   }
@@ -300,13 +301,14 @@ Task<void> CloudApp::publish_metrics() {
   for (std::size_t i = 0; i < loops_.size(); i++) {
     CloudLoop* where = loops_[i].get();
     const LoopIndex index(static_cast<std::uint16_t>(i));
-    bool done = co_await call_on<bool>(here, where->loop, [this, where, index] {
+    std::move_only_function<bool()> copy = [this, where, index] {
       publish(registry_, index, where->link->totals());
       publish(registry_, index, where->link->counters());
       publish(registry_, index, where->endpoint->counters());
       publish(registry_, index, *where->tcp_ingress);
       return true;
-    });
+    };
+    bool done = co_await call_on<bool>(here, where->loop, std::move(copy));
     static_cast<void>(done);
   }
   publish_process(registry_, LoopIndex(0), memory_, access_log_ ? access_log_->dropped() : 0);

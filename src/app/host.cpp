@@ -71,8 +71,10 @@ Task<void> read_signals(AsioLoop& loop, std::move_only_function<void(Signal)> go
 }
 
 Result<FolderLock> FolderLock::take(const std::filesystem::path& dir) {
-  const int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return std::unexpected(Error::from_errno(errno, fmt::format("open the folder {}", dir.string())));
+  // A file of its own: the folder itself is locked by commands that change what is in it while a component runs.
+  const std::filesystem::path file = dir / kLockFile;
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return std::unexpected(Error::from_errno(errno, fmt::format("open {}", file.string())));
   FolderLock lock(fd);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0)
     return fail(Code::exists, "another process is running on the folder {}: end it first, or use another folder", dir.string());

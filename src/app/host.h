@@ -26,6 +26,7 @@ Task<void> read_signals(AsioLoop& loop, std::move_only_function<void(Signal)> go
 // Held while a component runs on a folder: a second one is refused.
 class FolderLock {
  public:
+  static constexpr char kLockFile[] = "running.lock";
   static Result<FolderLock> take(const std::filesystem::path& dir);
   FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   ~FolderLock();

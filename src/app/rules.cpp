@@ -10,20 +10,12 @@ std::shared_ptr<const route::Snapshot> Rules::reload() {
   if (std::exchange(read_once_, true) && !directory_.changed()) return nullptr;
   auto snapshot = directory_.reload();
   std::vector<std::string> problems;
+  for (const route::Problem& problem : directory_.problems()) problems.push_back(problem.to_text());
   if (!snapshot) {
-    const std::string text = snapshot.error().describe();
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      if (end > at) problems.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
     log::error("rules", "not changed, since the new ones are wrong:");
     for (const std::string& line : problems) log::error("rules", "{}", line);
   } else {
-    for (const route::Problem& warning : (*snapshot)->warnings()) {
-      problems.push_back(warning.to_text());
-      log::warn("rules", "{}", problems.back());
-    }
+    for (const std::string& line : problems) log::warn("rules", "{}", line);
     log::info("rules", "in force: {} TCP listeners, {} backends", (*snapshot)->tcp_listeners().size(), (*snapshot)->backends());
   }
   std::lock_guard lock(mutex_);
