@@ -91,8 +91,7 @@ int stream_reset(ngtcp2_conn*, std::int64_t, std::uint64_t, std::uint64_t code, 
     // A peer that breaks off stops both halves, and ngtcp2 1.11 does not tell of STOP_SENDING. But a reset may only answer our own.
     if (!s->stop_reading && !(s->fin_sent && s->send.all_acknowledged())) {
       s->peer_stopped = code;
-      s->stop_writing = true;
-      e.update_ready(*s);
+      e.shut(*s, code, false, true);
     }
     e.tell(*s, true, true);
   }

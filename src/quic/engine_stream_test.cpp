@@ -201,6 +201,49 @@ TEST(EngineStreams, WhatWasFinishedIsDeliveredThoughItIsReleased) {
   ASSERT_TRUE(pair.run(1s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
 }
 
+// Found by the fuzzer: room is asked for once more, and what is on its way must not go with the refusal.
+TEST(EngineStreams, AskingForRoomAfterTheEndHarmsNothing) {
+  Scenario scenario;
+  scenario.path.loss = 0.2;
+  Pair pair(scenario);
+  ASSERT_TRUE(pair.connect());
+  auto [c, s] = open_both(pair);
+  const std::string much = pattern(100'000, 4);
+  EXPECT_EQ(write(*c, much), much.size());
+  c->finish();
+  std::string got;
+  pair.pump = [&, near = c, far = s] {
+    EXPECT_TRUE(near->prepare().empty());
+    got += read(*far);
+  };
+  ASSERT_TRUE(pair.run(30s, [&, far = s] { return far->at_end(); }));
+  EXPECT_TRUE(got == much);
+  pair.pump = {};
+  c->release();
+  s->release();
+}
+
+// The peer breaks off while much of ours is lost: the library must not send it again from memory that is gone.
+TEST(EngineStreams, APeerThatBreaksOffUnderLossLeavesNothingToRepeat) {
+  for (std::uint64_t seed = 1; seed <= 20; seed++) {
+    Scenario scenario;
+    scenario.path = {.seed = seed, .loss = 0.3};
+    scenario.client.handshake_timeout = scenario.server.handshake_timeout = 60s;
+    Pair pair(scenario);
+    ASSERT_TRUE(pair.connect(60s));
+    EngineStream* c = pair.client.engine->open_stream(net::Priority::interactive);
+    write(*c, std::string(100'000, 'x'));
+    ASSERT_TRUE(pair.run(60s, [&] { return pair.server_end(c) != nullptr; }));
+    EngineStream* s = pair.server_end(c);
+    s->abort(9);
+    s->release();
+    ASSERT_TRUE(pair.run(60s, [&] { return c->reset_code() || c->stopped_code(); }));
+    seed % 2 == 0 ? c->abort(1) : c->finish();
+    c->release();
+    ASSERT_TRUE(pair.run(100s, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; }));
+  }
+}
+
 TEST(EngineStreams, AnAbortAfterTheEndWasSentStillReachesAPeerThatHasNotReadIt) {
   Pair pair;
   ASSERT_TRUE(pair.connect());

@@ -66,8 +66,8 @@ bool EngineStream::overloaded() const { return in(*this).was_overloaded; }
 
 MutableBytes EngineStream::prepare() {
   StreamImpl& s = in(*this);
-  if (!s.writable()) {
-    s.send.drop(s.memory());
+  if (!s.writable()) {  // what was written before the end may still be on its way
+    s.send.give_back(s.memory());
     return {};
   }
   EngineImpl& e = *s.engine;
@@ -118,12 +118,13 @@ void EngineStream::release() {
   StreamImpl& s = in(*this);
   s.released = true;
   s.receive.drop(s.memory());
-  if (!s.fin_queued || s.closed()) s.send.drop(s.memory());
   if (s.engine == nullptr) {
+    s.send.drop(s.memory());
     delete &s;
     return;
   }
   EngineImpl& e = *s.engine;
+  if (!s.fin_queued || s.gone || e.conn == nullptr) s.send.drop(e.memory);
   e.shut(s, 0, !s.fin_received, !s.fin_queued);
   e.request(s);  // freed at the next flush, if not by its end
 }
@@ -181,7 +182,8 @@ void EngineImpl::closed_by_quic(StreamImpl& s, std::optional<std::uint64_t> code
   if (s.released) request(s);
 }
 
-// The half-closing is done at the next flush: ngtcp2 may be on the stack now.
+// The half-closing is done at the next flush, before anything is written: ngtcp2 may be on the stack now. From then on it reads no byte of
+// a half that it was told to shut, so what was written may be freed meanwhile.
 void EngineImpl::shut(StreamImpl& s, std::uint64_t code, bool reading, bool writing) {
   reading = reading && !s.stop_reading && !s.fin_received && !s.peer_reset;
   writing = writing && !s.stop_writing;

@@ -96,6 +96,11 @@ void SendBuffer::fail(StreamMemory& memory) {
   while (head_ != nullptr && !(prepared_ && head_ == tail_)) pop_front(memory);
 }
 
+void SendBuffer::give_back(StreamMemory& memory) {
+  prepared_ = false;
+  if (failed_) drop(memory);
+}
+
 void SendBuffer::drop(StreamMemory& memory) {
   prepared_ = false;
   fail(memory);

@@ -27,6 +27,9 @@ class SendBuffer {
   void sent(std::size_t n);
   // All bytes before stream offset `upto` have been acknowledged.
   void acknowledged(std::uint64_t upto, StreamMemory& memory);
+  // The writer gives back the room that it has.
+  void give_back(StreamMemory& memory);
+
   // Nothing will be sent any more: frees everything but room that was given out.
   void fail(StreamMemory& memory);
   // The same by the writer itself, who gives the room back.
