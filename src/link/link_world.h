@@ -4,12 +4,17 @@
 //   TestEdge& edge = world.edge("edge-a");
 //   world.loop.run(edge.link->connected());
 #pragma once
+#include <gtest/gtest.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "link/cloud_link.h"
 #include "link/edge_link.h"
 #include "pki/link_secrets.h"
@@ -20,6 +25,29 @@
 namespace fairlead::link {
 
 inline net::IpAddress ip(std::string_view text) { return net::IpAddress::parse(text).value(); }
+
+// While it lives, log lines come here instead of to standard error.
+class CapturedLog {
+ public:
+  CapturedLog() {
+    lines().clear();
+    log::capture([](log::Level level, std::string_view component, std::string_view text) {
+      static constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error", "off"};
+      lines() += fmt::format("{} {}: {}\n", kLevels[static_cast<std::size_t>(level)], component, text);
+    });
+  }
+  ~CapturedLog() { log::capture(nullptr); }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+  const std::string& text() const { return lines(); }
+  bool has(std::string_view part) const { return lines().find(part) != std::string::npos; }
+
+ private:
+  static std::string& lines() {
+    static std::string all;
+    return all;
+  }
+};
 
 // Answers each flow as the test says, then echoes until the end.
 class EchoEgress final : public Egress {
@@ -76,22 +104,33 @@ struct TestEdge : TestSide {
   Scope tasks;
 };
 
+struct WorldOptions {
+  sim::LinkOptions link;
+  SessionOptions session;
+  quic::EndpointSettings quic;
+  std::size_t session_memory = 64_MiB;
+};
+
 class LinkWorld {
  public:
   static constexpr std::uint16_t kPort = 8443;
 
-  explicit LinkWorld(const sim::LinkOptions& options = {}, SessionOptions session_options = {})
-      : loop(options.seed), net(loop, options), pki(pki::KeyKind::ed25519, loop.wall_now()), session(session_options) {
+  explicit LinkWorld(const WorldOptions& options)
+      : loop(options.link.seed), net(loop, options.link), pki(pki::KeyKind::ed25519, loop.wall_now()), session(options.session),
+        quic(options.quic), session_memory(options.session_memory) {
+    quic.engine.overload_code = static_cast<std::uint64_t>(FlowCode::overloaded);
     cloud_host = &net.host("cloud.example", ip("192.0.2.1"));
     start_cloud();
   }
+  explicit LinkWorld(const sim::LinkOptions& link = {}, const SessionOptions& session_options = {})
+      : LinkWorld(WorldOptions{.link = link, .session = session_options}) {}
   ~LinkWorld() {
     edges.clear();
     stop_cloud();
   }
 
-  void start_cloud() {
-    cloud = std::make_unique<TestSide>(loop, pki.cloud("cloud.example"));
+  void start_cloud(std::shared_ptr<const pki::Credentials> credentials = nullptr) {
+    cloud = std::make_unique<TestSide>(loop, credentials ? credentials : pki.cloud("cloud.example"));
     nodes = std::make_unique<Nodes>();
     endpoint = make_endpoint(*cloud_host, {net::IpAddress(), kPort}, cloud->process);
     endpoint->serve({cloud->trust.credentials(), {std::string(CloudLink::kAlpn)}});
@@ -145,7 +184,7 @@ class LinkWorld {
   pki::TestPki pki;
   SessionOptions session;
   quic::EndpointSettings quic;
-  std::size_t session_memory = 64_MiB;
+  std::size_t session_memory;
   sim::Host* cloud_host = nullptr;
   std::unique_ptr<TestSide> cloud;
   std::unique_ptr<Nodes> nodes;
@@ -200,6 +239,16 @@ inline Task<FlowResult<std::size_t>> echo(Peers& peers, Destination to, std::siz
   auto got = co_await read_pattern(**flow);
   if (!got) co_return refuse((*flow)->peer_code(), got.error().describe(), Delivered::maybe);
   co_return *got;
+}
+
+// The seeds of a simulation test: FAIRLEAD_SIM_SEEDS of them, or FAIRLEAD_SIM_SEED alone.
+inline std::vector<std::uint64_t> sim_seeds(std::uint64_t usual) {
+  const auto number = [](const char* name) { return std::getenv(name) != nullptr ? std::strtoull(std::getenv(name), nullptr, 10) : 0; };
+  if (const std::uint64_t only = number("FAIRLEAD_SIM_SEED"); only != 0) return {only};
+  const std::uint64_t count = number("FAIRLEAD_SIM_SEEDS");
+  std::vector<std::uint64_t> seeds(count != 0 ? count : usual);
+  std::iota(seeds.begin(), seeds.end(), 1);
+  return seeds;
 }
 
 inline Destination to_node(std::string_view name) { return Destination::to(NodeName::parse(name).value()); }

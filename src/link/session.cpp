@@ -60,8 +60,6 @@ Task<FlowResult<std::unique_ptr<Flow>>> Session::open(wire::FlowOpen open) {
   }
   if (!peer_has("plugin/" + open.plugin))
     co_return link::refuse(FlowCode::unsupported, fmt::format("{} has no plug-in \"{}\"", peer_, open.plugin));
-  if (carrier_->memory_tight() && open.traffic_class != TrafficClass::management)
-    co_return link::refuse(FlowCode::overloaded, fmt::format("no memory left for another flow to {}", peer_));
 
   const TimePoint deadline = loop_.now() + (open.remaining > 0ns ? open.remaining : options_.open_timeout);
   auto stream = co_await carrier_->open(priority_of(open.traffic_class), deadline);
@@ -79,7 +77,7 @@ Task<void> Session::accept_flows() {
   for (;;) {
     auto stream = co_await carrier_->accept();
     if (!stream) co_return;
-    if (serving_ >= options_.flows || we_drain_ || carrier_->memory_tight()) {
+    if (serving_ >= options_.flows || we_drain_) {
       // Still one answer that says why, instead of a reset that does not.
       const bool draining = we_drain_;
       Refusal refusal{draining ? FlowCode::draining : FlowCode::overloaded, Delivered::no, draining ? drain_reason_ : "too many flows"};

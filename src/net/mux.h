@@ -98,8 +98,6 @@ class MuxConnection {
   virtual std::string_view alpn() const = 0;
 
   virtual MuxStats stats() const = 0;
-  // True while only the memory kept for control and management is left: no new ordinary flows.
-  virtual bool memory_tight() const = 0;
   virtual SocketAddress peer() const = 0;
   virtual SocketAddress local() const = 0;
   virtual std::string_view transport() const = 0;  // "quic"

@@ -25,7 +25,6 @@ std::vector<std::vector<std::byte>> Connection::peer_chain() const { return live
 bool Connection::resumed() const { return live_->resumed(); }
 std::string_view Connection::alpn() const { return live_->alpn(); }
 net::MuxStats Connection::stats() const { return live_->stats(); }
-bool Connection::memory_tight() const { return live_->memory_tight(); }
 net::SocketAddress Connection::peer() const { return live_->peer(); }
 net::SocketAddress Connection::local() const { return live_->local(); }
 TimePoint Connection::last_heard() const { return live_->last_heard(); }

@@ -25,7 +25,6 @@ class Connection final : public net::MuxConnection {
   bool resumed() const override;
   std::string_view alpn() const override;
   net::MuxStats stats() const override;
-  bool memory_tight() const override;
   net::SocketAddress peer() const override;
   net::SocketAddress local() const override;
   std::string_view transport() const override { return "quic"; }

@@ -83,7 +83,6 @@ class LiveConnection final : public FlushHook, public AcceptHook, private Engine
   void adopt(Stream& stream) { streams_.push_back(stream); }
 
   net::MuxStats stats() const;
-  bool memory_tight() const { return budget_ && budget_->tight(); }
   std::vector<std::vector<std::byte>> peer_chain() const;
   bool resumed() const { return engine_ ? engine_->resumed() : last_.resumed; }
   std::string_view alpn() const { return engine_ ? engine_->alpn() : last_.alpn; }

@@ -1,0 +1,106 @@
+// Who may not connect, and that both sides are told why.
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "link/link_world.h"
+
+namespace fairlead::link {
+namespace {
+
+std::string logged;  // all lines of the test
+
+class LinkIdentity : public ::testing::Test {
+ protected:
+  LinkIdentity() {
+    logged.clear();
+    log::capture([](log::Level, std::string_view, std::string_view text) { logged += std::string(text) + "\n"; });
+  }
+  ~LinkIdentity() override { log::capture(nullptr); }
+
+  // The edge must not get in; its own status and the cloud's log say why.
+  void expect_refusal(LinkWorld& world, TestEdge& edge, std::string_view at_edge, std::string_view at_cloud) {
+    world.loop.run_for(5s);
+    EXPECT_EQ(world.nodes->connected(), 0u);
+    EXPECT_EQ(edge.link->session(), nullptr);
+    EXPECT_NE(edge.link->status().last_error.find(at_edge), std::string::npos) << edge.link->status().last_error;
+    EXPECT_NE(logged.find(at_cloud), std::string::npos) << logged;
+  }
+};
+
+TEST_F(LinkIdentity, AnEdgeOfAnotherCaIsRefused) {
+  LinkWorld world({.rtt = 20ms});
+  pki::TestPki other(pki::KeyKind::ed25519, world.loop.wall_now());
+  const pki::PrivateKey key = pki::PrivateKey::generate(pki::KeyKind::ed25519);
+  auto certificate = other.ca.issue_edge(NodeName::parse("edge-a").value(), key.public_key(), world.loop.wall_now(), pki::kEdgeLifetime).value();
+  // It trusts this cloud, so that it is the cloud that refuses.
+  auto credentials = pki::Credentials::make({certificate}, key, world.pki.trust()).value();
+  TestEdge& edge = world.edge("edge-a", credentials);
+  expect_refusal(world, edge, "does not trust the CA of your certificate", "is from another CA");
+}
+
+TEST_F(LinkIdentity, ACloudOfAnotherCaIsRefused) {
+  LinkWorld world({.rtt = 20ms});
+  pki::TestPki other(pki::KeyKind::ed25519, world.loop.wall_now());
+  const pki::PrivateKey key = pki::PrivateKey::generate(pki::KeyKind::ed25519);
+  auto certificate = world.pki.ca.issue_edge(NodeName::parse("edge-a").value(), key.public_key(), world.loop.wall_now(), pki::kEdgeLifetime).value();
+  TestEdge& edge = world.edge("edge-a", pki::Credentials::make({certificate}, key, other.trust()).value());
+  expect_refusal(world, edge, "is from another CA", "does not trust the CA of your certificate");
+}
+
+TEST_F(LinkIdentity, AnExpiredEdgeIsRefused) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a", world.pki.edge("edge-a", 1min));
+  world.loop.run(edge.link->connected(), 10s);
+  world.kill(edge);
+  auto old = world.pki.edge("edge-a", 1min);
+  world.loop.run_for(10min);
+  TestEdge& late = world.edge("edge-a", old);
+  expect_refusal(world, late, "your certificate expired at", "expired at");
+}
+
+TEST_F(LinkIdentity, ACertificateThatExpiresEndsItsSession) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a", world.pki.edge("edge-a", 1min));
+  world.loop.run(edge.link->connected(), 10s);
+  world.loop.run_for(2min);
+  world.cloud_link->check_sessions();
+  expect_refusal(world, edge, "expired", "expired");
+}
+
+TEST_F(LinkIdentity, ACloudUnderAnotherNameIsRefused) {
+  LinkWorld world({.rtt = 20ms});
+  world.stop_cloud();
+  world.start_cloud(world.pki.cloud("other.example"));
+  TestEdge& edge = world.edge("edge-a");
+  expect_refusal(world, edge, "cloud.example", "the edge dialled cloud.example");
+}
+
+TEST_F(LinkIdentity, ACloudsCertificateIsNoEdges) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a", world.pki.cloud("cloud.example"));
+  world.loop.run_for(5s);
+  EXPECT_EQ(world.nodes->connected(), 0u);
+  EXPECT_FALSE(edge.link->status().last_error.empty());
+  EXPECT_GT(world.cloud_link->counters().refused_identity, 0u);
+}
+
+TEST_F(LinkIdentity, ARevokedNodeIsRefusedAndCutOff) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a");
+  world.loop.run(edge.link->connected(), 10s);
+  auto list = pki::RevocationList::parse("node edge-a # left on a train\n", "revoked").value();
+  world.cloud->trust.replace(std::make_shared<const pki::RevocationList>(std::move(list)));
+  world.cloud_link->check_sessions();
+  // It comes back with its session ticket at once, and is refused again: the check does not depend on a full handshake.
+  expect_refusal(world, edge, "has revoked your certificate", "is revoked");
+  EXPECT_GT(world.cloud_link->counters().refused_identity, 0u);
+}
+
+TEST_F(LinkIdentity, ANodeMayNotCallItselfAnother) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a", world.pki.edge("edge-b"));
+  expect_refusal(world, edge, "its certificate says \"edge-b\"", "its certificate says \"edge-b\"");
+}
+
+}  // namespace
+}  // namespace fairlead::link
