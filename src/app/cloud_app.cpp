@@ -50,12 +50,14 @@ Result<std::unique_ptr<CloudApp>> CloudApp::make(Options options) {
   if (config.access_log.on) {
     TRY_ASSIGN(access_log, observe::AccessLog::open({.path = config.access_log.path}));
   }
-  std::unique_ptr<CloudApp> app(new CloudApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
+  std::unique_ptr<CloudApp> app(
+      new CloudApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
   TRY(app->build());
   return app;
 }
 
-CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity, std::unique_ptr<observe::AccessLog> access_log)
+CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity,
+                   std::unique_ptr<observe::AccessLog> access_log)
     : options_(std::move(options)),
       config_(std::move(config)),
       drain_limit_(config_.drain),
@@ -66,8 +68,8 @@ CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::Cl
       trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>(std::move(identity.revoked))),
       node_view_(std::make_unique<NodeView>(nodes_)),
       rules_(options_.dir / kRoutesFolder, route::Site::cloud()),
-      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kCloud, options_.dir / pki::file_name::kCloudKey,
-                       options_.dir / pki::file_name::kRevoked}),
+      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kCloud,
+                       options_.dir / pki::file_name::kCloudKey, options_.dir / pki::file_name::kRevoked}),
       pages_(*this, registry_) {}
 
 CloudApp::~CloudApp() {
@@ -128,8 +130,10 @@ Result<void> CloudApp::build() {
 Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets) {
   CloudLoop& at = *loops_[i];
   const LoopIndex index(static_cast<std::uint16_t>(i));
-  quic::EndpointSettings settings{.engine = engine_settings(config_.link), .loop = index, .loops = static_cast<std::uint16_t>(loops_.size())};
-  at.endpoint = std::make_unique<quic::Endpoint>(at.loop, std::move(socket), settings, secrets, memory_, config_.memory.session, strays_.get());
+  quic::EndpointSettings settings{
+      .engine = engine_settings(config_.link), .loop = index, .loops = static_cast<std::uint16_t>(loops_.size())};
+  at.endpoint =
+      std::make_unique<quic::Endpoint>(at.loop, std::move(socket), settings, secrets, memory_, config_.memory.session, strays_.get());
   strays_->attach(index, *at.endpoint);
   at.endpoint->serve({trust_.credentials(), {std::string(link::CloudLink::kAlpn)}});
   at.tcp_egress = std::make_unique<tcp::TcpEgress>(at.network, nullptr, access_log_.get());

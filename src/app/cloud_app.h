@@ -39,7 +39,8 @@ class CloudApp final : private Inspect {
   net::SocketAddress link_address() const { return loops_.front()->endpoint->local(); }
 
  private:
-  CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity, std::unique_ptr<observe::AccessLog> access_log);
+  CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity,
+           std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
   Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
   std::shared_ptr<const route::EgressPolicy> egress_policy(const route::Snapshot& snapshot) const;

@@ -16,7 +16,8 @@ auto duration_in(Duration& out, Duration least, Duration most) {
     Duration value = out;
     decode(f, value);
     if (value < least || value > most)
-      f.error("{} is out of range ({} to {})", route::to_manifest_text(value), route::to_manifest_text(least), route::to_manifest_text(most));
+      f.error("{} is out of range ({} to {})", route::to_manifest_text(value), route::to_manifest_text(least),
+              route::to_manifest_text(most));
     out = value;
   };
 }
@@ -25,13 +26,15 @@ auto bytes_in(std::uint64_t& out, std::uint64_t least) {
   return [&out, least](const Field& f) {
     route::ByteSize size(out);
     decode(f, size);
-    if (size.value() < least) f.error("{} is less than the least that works, {}", route::to_manifest_text(size), route::to_manifest_text(route::ByteSize(least)));
+    if (size.value() < least)
+      f.error("{} is less than the least that works, {}", route::to_manifest_text(size), route::to_manifest_text(route::ByteSize(least)));
     out = size.value();
   };
 }
 
 void decode_link(Object& o, LinkConfig& link) {
-  o.optional("congestion", route::one_of(link.congestion, {{"bbr", quic::EngineSettings::Congestion::bbr}, {"cubic", quic::EngineSettings::Congestion::cubic}}));
+  o.optional("congestion", route::one_of(link.congestion, {{"bbr", quic::EngineSettings::Congestion::bbr},
+                                                           {"cubic", quic::EngineSettings::Congestion::cubic}}));
   o.optional("survive", duration_in(link.survive, 5s, 1h));
   o.optional("suspectAfter", duration_in(link.suspect_after, 500ms, 1min));
   o.optional("keepAlive", duration_in(link.keep_alive, 1s, 5min));
@@ -74,8 +77,11 @@ void decode_common(Object& o, Config& config) {
   o.optional("accessLog", [&](const Field& f) { decode_access_log(f, config.access_log); });
   o.optional("log", [&](const Field& f) {
     Object log(f);
-    log.optional("level", route::one_of(config.log.level, {{"debug", log::Level::debug}, {"info", log::Level::info}, {"warn", log::Level::warn},
-                                                           {"error", log::Level::error}, {"off", log::Level::off}}));
+    log.optional("level", route::one_of(config.log.level, {{"debug", log::Level::debug},
+                                                           {"info", log::Level::info},
+                                                           {"warn", log::Level::warn},
+                                                           {"error", log::Level::error},
+                                                           {"off", log::Level::off}}));
     log.optional("format", route::one_of(config.log.format, {{"text", log::Format::text}, {"json", log::Format::json}}));
   });
   o.optional("drain", duration_in(config.drain, 0s, 1h));
@@ -115,8 +121,12 @@ void decode(const Field& f, EdgeConfig& config) {
   decode_common(o, config);
 }
 
-Result<CloudConfig> parse_cloud_config(std::string file, std::string_view text) { return route::decode_config<CloudConfig>(std::move(file), text); }
-Result<EdgeConfig> parse_edge_config(std::string file, std::string_view text) { return route::decode_config<EdgeConfig>(std::move(file), text); }
+Result<CloudConfig> parse_cloud_config(std::string file, std::string_view text) {
+  return route::decode_config<CloudConfig>(std::move(file), text);
+}
+Result<EdgeConfig> parse_edge_config(std::string file, std::string_view text) {
+  return route::decode_config<EdgeConfig>(std::move(file), text);
+}
 
 Result<CloudConfig> load_cloud_config(const std::filesystem::path& dir) {
   const std::filesystem::path file = dir / kConfigFile;

@@ -23,22 +23,22 @@ inline constexpr char kAdminSocket[] = "admin.sock";
 
 struct LinkConfig {
   quic::EngineSettings::Congestion congestion = quic::EngineSettings::Congestion::bbr;
-  Duration survive = 2min;       // of silence until a session is given up
-  Duration suspect_after = 2s;   // of silence, with something in flight, until new flows fail at once
-  Duration keep_alive = 4s;      // a sign of life after so long without a packet
-  Duration open_timeout = 10s;   // to open a flow, service included
+  Duration survive = 2min;      // of silence until a session is given up
+  Duration suspect_after = 2s;  // of silence, with something in flight, until new flows fail at once
+  Duration keep_alive = 4s;     // a sign of life after so long without a packet
+  Duration open_timeout = 10s;  // to open a flow, service included
   std::uint64_t max_streams = 16'384;
 };
 
 struct MemoryConfig {
-  std::uint64_t process = 0;     // bytes buffered for all sessions
+  std::uint64_t process = 0;  // bytes buffered for all sessions
   std::uint64_t session = 64_MiB;
-  std::uint64_t reserve = 0;     // of `process`, kept for control and management
+  std::uint64_t reserve = 0;  // of `process`, kept for control and management
 };
 
 struct AccessLogConfig {
   bool on = true;
-  std::string path;              // empty: standard output
+  std::string path;  // empty: standard output
 };
 
 struct LogConfig {
@@ -60,7 +60,7 @@ struct Config {
 struct CloudConfig : Config {
   CloudConfig() { memory = {.process = 1_GiB, .reserve = 64_MiB}; }
   net::SocketAddress listen = net::SocketAddress::parse("[::]:8443").value();
-  std::uint16_t loops = 0;       // 0: one for each core
+  std::uint16_t loops = 0;  // 0: one for each core
 };
 
 struct EdgeConfig : Config {

@@ -54,9 +54,10 @@ TEST(Config, EveryKeyIsInTheDocument) {
   std::stringstream document;
   document << in.rdbuf();
   ASSERT_FALSE(document.str().empty());
-  for (const char* key : {"link.listen", "link.cloud", "link.congestion", "link.survive", "link.suspectAfter", "link.keepAlive", "link.openTimeout",
-                          "link.maxStreams", "loops", "labels", "memory.process", "memory.session", "memory.reserve", "egress.allow", "egress.pods",
-                          "admin.listen", "accessLog", "log.level", "log.format", "drain"})
+  for (const char* key :
+       {"link.listen",     "link.cloud",   "link.congestion", "link.survive",   "link.suspectAfter", "link.keepAlive", "link.openTimeout",
+        "link.maxStreams", "loops",        "labels",          "memory.process", "memory.session",    "memory.reserve", "egress.allow",
+        "egress.pods",     "admin.listen", "accessLog",       "log.level",      "log.format",        "drain"})
     EXPECT_NE(document.str().find("`" + std::string(key) + "`"), std::string::npos) << key;
 }
 
@@ -66,10 +67,11 @@ TEST(Config, WhatIsWrongIsNamedWithLineAndField) {
     const char* place;
     const char* word;
   };
-  for (const Case& c : {Case{"loops: 0\n", "config.yaml:1", "loops"}, Case{"loops: 65\n", "config.yaml:1", "loops"},
-                        Case{"link:\n  survive: 1s\n", "config.yaml:2", "link.survive"}, Case{"link:\n  surviv: 10s\n", "config.yaml:2", "survive"},
-                        Case{"memory: {reserve: 900MiB}\n", "config.yaml:1", "half"}, Case{"admin: {listen: 0.0.0.0:1}\n", "config.yaml:1", "loopback"},
-                        Case{"log: {level: loud}\n", "config.yaml:1", "debug"}, Case{"labels: {a: b}\n", "config.yaml:1", "labels"}}) {
+  for (const Case& c :
+       {Case{"loops: 0\n", "config.yaml:1", "loops"}, Case{"loops: 65\n", "config.yaml:1", "loops"},
+        Case{"link:\n  survive: 1s\n", "config.yaml:2", "link.survive"}, Case{"link:\n  surviv: 10s\n", "config.yaml:2", "survive"},
+        Case{"memory: {reserve: 900MiB}\n", "config.yaml:1", "half"}, Case{"admin: {listen: 0.0.0.0:1}\n", "config.yaml:1", "loopback"},
+        Case{"log: {level: loud}\n", "config.yaml:1", "debug"}, Case{"labels: {a: b}\n", "config.yaml:1", "labels"}}) {
     auto config = parse_cloud_config("config.yaml", c.text);
     ASSERT_FALSE(config) << c.text;
     EXPECT_NE(config.error().describe().find(c.place), std::string::npos) << config.error().describe();

@@ -43,12 +43,14 @@ Result<std::unique_ptr<EdgeApp>> EdgeApp::make(Options options) {
   if (config.access_log.on) {
     TRY_ASSIGN(access_log, observe::AccessLog::open({.path = config.access_log.path}));
   }
-  std::unique_ptr<EdgeApp> app(new EdgeApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
+  std::unique_ptr<EdgeApp> app(
+      new EdgeApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
   TRY(app->build());
   return app;
 }
 
-EdgeApp::EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeIdentity identity, std::unique_ptr<observe::AccessLog> access_log)
+EdgeApp::EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeIdentity identity,
+                 std::unique_ptr<observe::AccessLog> access_log)
     : options_(std::move(options)),
       config_(std::move(config)),
       link_config_(config_.link),
@@ -60,7 +62,8 @@ EdgeApp::EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeI
       memory_(memory_config_.process, memory_config_.reserve),
       trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>()),
       rules_(options_.dir / kRoutesFolder, route::Site::edge(node_, options_.labels)),
-      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kEdge, options_.dir / pki::file_name::kEdgeKey}),
+      identity_files_(
+          {options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kEdge, options_.dir / pki::file_name::kEdgeKey}),
       network_(loop_),
       no_nodes_(std::make_unique<NoNodes>()),
       pages_(*this, registry_) {
@@ -107,8 +110,8 @@ Result<void> EdgeApp::build() {
 Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::SocketAddress& cloud) {
   const net::SocketAddress any{cloud.ip.is_v4() ? net::IpAddress() : net::IpAddress::v6({}), 0};
   TRY_ASSIGN(std::unique_ptr<net::DatagramSocket> socket, network_.bind(any, {}));
-  return std::make_unique<quic::Endpoint>(loop_, std::move(socket), quic::EndpointSettings{.engine = engine_settings(link_config_)}, secrets_, memory_,
-                                          memory_config_.session);
+  return std::make_unique<quic::Endpoint>(loop_, std::move(socket), quic::EndpointSettings{.engine = engine_settings(link_config_)},
+                                          secrets_, memory_, memory_config_.session);
 }
 
 std::shared_ptr<const route::EgressPolicy> EdgeApp::egress_policy(const route::Snapshot& snapshot) const {

@@ -89,7 +89,8 @@ Usage usage() {
   Usage now;
   if (std::FILE* statm = std::fopen("/proc/self/statm", "re")) {
     unsigned long size = 0, resident = 0;
-    if (std::fscanf(statm, "%lu %lu", &size, &resident) == 2) now.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    if (std::fscanf(statm, "%lu %lu", &size, &resident) == 2)
+      now.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
     std::fclose(statm);
   }
   if (DIR* fds = ::opendir("/proc/self/fd")) {

@@ -50,9 +50,8 @@ class IdleEdge {
       : network_(network),
         memory_(memory),
         trust_(std::move(credentials), std::make_shared<const pki::RevocationList>()),
-        link_(
-            network.loop(), network, [this](const net::SocketAddress& to) { return endpoint(to); }, trust_, egresses_,
-            {.cloud = cloud, .node = std::move(node), .boot = BootId(pki::random_u64()), .software = software()}) {}
+        link_(network.loop(), network, [this](const net::SocketAddress& to) { return endpoint(to); }, trust_, egresses_,
+              {.cloud = cloud, .node = std::move(node), .boot = BootId(pki::random_u64()), .software = software()}) {}
 
   Result<std::unique_ptr<quic::Endpoint>> endpoint(const net::SocketAddress& to) {
     const net::SocketAddress any{to.ip.is_v4() ? net::IpAddress() : net::IpAddress::v6({}), 0};
@@ -60,7 +59,8 @@ class IdleEdge {
     TRY_ASSIGN(auto socket, network_.bind(any, options));
     quic::EndpointSecrets secrets;
     pki::random_bytes(secrets.reset);
-    return std::make_unique<quic::Endpoint>(network_.loop(), std::move(socket), quic::EndpointSettings{}, secrets, memory_, memory_.limit());
+    return std::make_unique<quic::Endpoint>(network_.loop(), std::move(socket), quic::EndpointSettings{}, secrets, memory_,
+                                            memory_.limit());
   }
 
   net::RealNetwork& network_;

@@ -3,7 +3,8 @@
 namespace fairlead::app {
 namespace {
 
-void count(observe::Registry& registry, LoopIndex loop, const char* name, const char* help, std::uint64_t value, observe::Labels labels = {}) {
+void count(observe::Registry& registry, LoopIndex loop, const char* name, const char* help, std::uint64_t value,
+           observe::Labels labels = {}) {
   observe::Counter& cell = registry.counter(loop, {name, help, std::move(labels)});
   if (value > cell.value()) cell.add(value - cell.value());
 }
@@ -27,8 +28,10 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals
 
 void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& c) {
   count(registry, loop, "fairlead_sessions_accepted_total", "Sessions that began.", c.accepted);
-  count(registry, loop, "fairlead_sessions_refused_total", "Connections of edges that were refused.", c.refused_identity, {{"reason", "identity"}});
-  count(registry, loop, "fairlead_sessions_refused_total", "Connections of edges that were refused.", c.refused_hello, {{"reason", "hello"}});
+  count(registry, loop, "fairlead_sessions_refused_total", "Connections of edges that were refused.", c.refused_identity,
+        {{"reason", "identity"}});
+  count(registry, loop, "fairlead_sessions_refused_total", "Connections of edges that were refused.", c.refused_hello,
+        {{"reason", "hello"}});
   count(registry, loop, "fairlead_sessions_superseded_total", "Sessions that a later start of their node took over.", c.superseded);
 }
 
@@ -36,7 +39,8 @@ void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::
   count(registry, loop, "fairlead_quic_retries_total", "Retry packets sent.", c.retries);
   count(registry, loop, "fairlead_quic_resets_sent_total", "Stateless resets sent.", c.resets_sent);
   count(registry, loop, "fairlead_quic_version_negotiations_total", "Version negotiation packets sent.", c.version_negotiations);
-  count(registry, loop, "fairlead_quic_half_open_dropped_total", "Handshakes dropped because too many were half open.", c.dropped_half_open);
+  count(registry, loop, "fairlead_quic_half_open_dropped_total", "Handshakes dropped because too many were half open.",
+        c.dropped_half_open);
   count(registry, loop, "fairlead_quic_strays_total", "Datagrams passed on to the loop that they were for.", c.strays_passed);
   count(registry, loop, "fairlead_quic_unknown_total", "Datagrams of no connection.", c.unknown);
 }
@@ -51,7 +55,8 @@ void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress&
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines) {
   const Usage now = usage();
   gauge(registry, loop, "fairlead_buffered_bytes", "Bytes buffered for all sessions.", static_cast<double>(memory.used()));
-  gauge(registry, loop, "fairlead_buffered_bytes_limit", "Bytes that may be buffered for all sessions.", static_cast<double>(memory.limit()));
+  gauge(registry, loop, "fairlead_buffered_bytes_limit", "Bytes that may be buffered for all sessions.",
+        static_cast<double>(memory.limit()));
   gauge(registry, loop, "fairlead_resident_bytes", "Resident memory of the process.", static_cast<double>(now.resident_bytes));
   gauge(registry, loop, "fairlead_open_descriptors", "Open file descriptors of the process.", static_cast<double>(now.descriptors));
   gauge(registry, loop, "fairlead_cpu_seconds", "CPU time of the process, user and system.", now.cpu_seconds);

@@ -37,7 +37,8 @@ json::object labels_json(const wire::Labels& labels) {
 void add_rules(json::object& to, const std::vector<ListenerState>& listeners, const std::vector<std::string>& problems) {
   json::array list;
   for (const ListenerState& l : listeners) {
-    json::object o{{"gateway", l.gateway}, {"listener", l.listener}, {"address", l.address}, {"route", l.route}, {"open", l.problem.empty()}};
+    json::object o{
+        {"gateway", l.gateway}, {"listener", l.listener}, {"address", l.address}, {"route", l.route}, {"open", l.problem.empty()}};
     if (!l.problem.empty()) o["problem"] = l.problem;
     list.push_back(std::move(o));
   }
@@ -91,7 +92,8 @@ std::string rules_text(const json::object& status) {
     for (const json::value& v : listeners->get_array()) {
       if (!v.is_object() || flag_of(v.get_object(), "open")) continue;
       const json::object& l = v.get_object();
-      out += fmt::format("not open: {} {} at {}: {}\n", text_of(l, "gateway"), text_of(l, "listener"), text_of(l, "address"), text_of(l, "problem"));
+      out += fmt::format("not open: {} {} at {}: {}\n", text_of(l, "gateway"), text_of(l, "listener"), text_of(l, "address"),
+                         text_of(l, "problem"));
     }
   if (const json::value* wrong = status.if_contains("rule_problems"); wrong != nullptr && wrong->is_array())
     for (const json::value& v : wrong->get_array())
@@ -100,8 +102,8 @@ std::string rules_text(const json::object& status) {
 }
 
 std::vector<std::string> carrier_cells(const json::object& o) {
-  return {fmt::format("{:.1f} ms", number_of(o, "rtt_ms")), fmt::format("{:.2f} %", number_of(o, "loss") * 100), bytes_text(number_of(o, "bytes_in")),
-          bytes_text(number_of(o, "bytes_out")), fmt::format("{:.0f}", number_of(o, "flows"))};
+  return {fmt::format("{:.1f} ms", number_of(o, "rtt_ms")), fmt::format("{:.2f} %", number_of(o, "loss") * 100),
+          bytes_text(number_of(o, "bytes_in")), bytes_text(number_of(o, "bytes_out")), fmt::format("{:.0f}", number_of(o, "flows"))};
 }
 
 }  // namespace

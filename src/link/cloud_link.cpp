@@ -20,8 +20,15 @@ constexpr std::int64_t kClockSkewMs = 60'000;
 
 CloudLink::CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses,
                      Options options)
-    : loop_(loop), index_(index), endpoint_(endpoint), nodes_(nodes), trust_(trust), egresses_(egresses), options_(std::move(options)),
-      greeted_(loop), tasks_(loop) {}
+    : loop_(loop),
+      index_(index),
+      endpoint_(endpoint),
+      nodes_(nodes),
+      trust_(trust),
+      egresses_(egresses),
+      options_(std::move(options)),
+      greeted_(loop),
+      tasks_(loop) {}
 
 CloudLink::~CloudLink() { tasks_.cancel_now(); }
 
@@ -74,7 +81,8 @@ Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
   }
 
   std::unique_ptr<net::MuxStream> control;
-  auto hello = co_await with_deadline<wire::Hello>(loop_, loop_.now() + options_.session.hello_timeout, "read Hello", read_hello(*carrier, control));
+  auto hello =
+      co_await with_deadline<wire::Hello>(loop_, loop_.now() + options_.session.hello_timeout, "read Hello", read_hello(*carrier, control));
   if (!hello) {
     if (carrier->close_state()) {
       log::info("link", "{} at {} closed before its hello: {}", *peer, from, carrier->close_state()->to_error());
@@ -87,8 +95,9 @@ Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
   }
 
   if (hello->version_min > wire::kVersionMax || hello->version_max < wire::kVersionMin) {
-    std::string message = fmt::format("the edge speaks versions {} to {} of the link's protocol, this cloud {} to {}: upgrade the older one",
-                                      hello->version_min, hello->version_max, wire::kVersionMin, wire::kVersionMax);
+    std::string message =
+        fmt::format("the edge speaks versions {} to {} of the link's protocol, this cloud {} to {}: upgrade the older one",
+                    hello->version_min, hello->version_max, wire::kVersionMin, wire::kVersionMax);
     auto refusing = refuse_hello(*carrier, *control, wire::SessionCode::version, std::move(message));
     co_await refusing;
     co_return;
@@ -106,8 +115,8 @@ Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
   }
   const std::int64_t skew = hello->unix_ms - unix_ms(loop_.wall_now());
   if (std::abs(skew) > kClockSkewMs)
-    log::warn("link", "the clock of {} is {} {}: its certificate checks will be wrong", *peer, to_text(std::chrono::milliseconds(std::abs(skew))),
-              skew > 0 ? "fast" : "slow");
+    log::warn("link", "the clock of {} is {} {}: its certificate checks will be wrong", *peer,
+              to_text(std::chrono::milliseconds(std::abs(skew))), skew > 0 ? "fast" : "slow");
   greeting.end();
   auto serving = serve(std::move(carrier), std::move(control), *std::move(peer), *std::move(hello));
   co_await serving;
@@ -212,8 +221,8 @@ struct RemoteOpen {
   std::optional<FlowResult<wire::FlowOpen>> answer;
 };
 
-Task<void> open_and_carry(CloudLink& link, NodeName node, wire::FlowOpen open, std::shared_ptr<RemoteFlow> remote, std::shared_ptr<RemoteOpen> asked,
-                          Loop& user) {
+Task<void> open_and_carry(CloudLink& link, NodeName node, wire::FlowOpen open, std::shared_ptr<RemoteFlow> remote,
+                          std::shared_ptr<RemoteOpen> asked, Loop& user) {
   wire::FlowOpen head = open;
   Destination to = Destination::to(std::move(node));
   std::shared_ptr<Session> session = link.find(*to.node);

@@ -32,8 +32,8 @@ struct SessionStatus {
 };
 
 struct CloudCounters {
-  std::uint64_t accepted = 0;         // sessions
-  std::uint64_t refused_identity = 0; // by certificate
+  std::uint64_t accepted = 0;          // sessions
+  std::uint64_t refused_identity = 0;  // by certificate
   std::uint64_t refused_hello = 0;
   std::uint64_t superseded = 0;
 };
@@ -48,7 +48,8 @@ class CloudLink final : public Peers {
     std::size_t greeting = 1024;  // connections between handshake and Hello; the next ones wait in the endpoint's backlog
   };
 
-  CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses, Options options);
+  CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses,
+            Options options);
   ~CloudLink() override;
 
   // All CloudLinks of the process with their loops, by loop index; set before run(), outlives this.
@@ -78,7 +79,8 @@ class CloudLink final : public Peers {
 
  private:
   Task<void> greet(std::unique_ptr<net::MuxConnection> carrier);
-  Task<void> serve(std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer, wire::Hello hello);
+  Task<void> serve(std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer,
+                   wire::Hello hello);
   Task<void> refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message);
   void end_at(LoopIndex loop, SessionId session, wire::SessionCode code, std::string reason);
   Task<FlowResult<std::unique_ptr<Flow>>> open_remote(LoopIndex home, NodeName node, wire::FlowOpen open);

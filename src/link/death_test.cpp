@@ -64,7 +64,8 @@ TEST_P(Death, OfTheCloudIsKnownAndTheEdgeComesBack) {
   EXPECT_EQ(edge.link->totals().flows_open, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Milliseconds, Death, ::testing::Values(1, 5, 11, 15, 21, 25, 31, 35, 41, 45, 51, 55, 61, 65, 71, 81, 95, 200, 1000));
+INSTANTIATE_TEST_SUITE_P(Milliseconds, Death,
+                         ::testing::Values(1, 5, 11, 15, 21, 25, 31, 35, 41, 45, 51, 55, 61, 65, 71, 81, 95, 200, 1000));
 
 }  // namespace
 }  // namespace fairlead::link

@@ -18,8 +18,14 @@ std::string_view name(EdgeState state) {
   return "stopped";
 }
 
-EdgeLink::EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint, const Trust& trust, const EgressTable& egresses, Options options)
-    : loop_(loop), network_(network), make_endpoint_(std::move(make_endpoint)), trust_(trust), egresses_(egresses), options_(std::move(options)),
+EdgeLink::EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint, const Trust& trust, const EgressTable& egresses,
+                   Options options)
+    : loop_(loop),
+      network_(network),
+      make_endpoint_(std::move(make_endpoint)),
+      trust_(trust),
+      egresses_(egresses),
+      options_(std::move(options)),
       changed_(loop) {
   status_.cloud = options_.cloud.to_text();
   status_.since = loop_.wall_now();
@@ -78,8 +84,8 @@ Task<Error> EdgeLink::attempt() {
     if (!net::IpAddress::parse(options_.cloud.host)) options.tls.server_name = options_.cloud.host;
     if (resumption_) options.resumption = &*resumption_;
     options.on_resumption = [this](const quic::Resumption& resumption) { resumption_ = resumption; };
-    auto carrier = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(
-        loop_, loop_.now() + options_.connect_timeout, "connect", endpoint_->connect(to, std::move(options)));
+    auto carrier = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(loop_, loop_.now() + options_.connect_timeout, "connect",
+                                                                               endpoint_->connect(to, std::move(options)));
     if (!carrier) {
       // What cannot be resumed is dialled from nothing the next time.
       resumption_.reset();
@@ -127,7 +133,8 @@ Error better_reason(const net::MuxConnection& carrier, Error error) {
 Task<Result<std::shared_ptr<Session>>> EdgeLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
   const std::vector<std::vector<std::byte>> chain = carrier->peer_chain();
   const std::vector<Bytes> views(chain.begin(), chain.end());
-  auto peer = pki::check_peer(views, trust_.credentials()->trust(), pki::ExpectCloud{options_.cloud.host}, *trust_.revoked(), loop_.wall_now());
+  auto peer =
+      pki::check_peer(views, trust_.credentials()->trust(), pki::ExpectCloud{options_.cloud.host}, *trust_.revoked(), loop_.wall_now());
   if (!peer) {
     carrier->refuse(peer.error().alert(), peer.error().close_text());
     co_return std::unexpected(peer.error().error());
@@ -145,16 +152,16 @@ Task<Result<std::shared_ptr<Session>>> EdgeLink::greet(std::unique_ptr<net::MuxC
   if (!reply) co_return std::unexpected(better_reason(*carrier, reply.error()));
   if (reply->code != wire::SessionCode::ok) {
     carrier->close(0, "refused");
-    co_return fail(reply->code == wire::SessionCode::identity ? Code::unauthenticated : Code::refused, "the cloud refused the session ({}): {}",
-                   name(reply->code), reply->message);
+    co_return fail(reply->code == wire::SessionCode::identity ? Code::unauthenticated : Code::refused,
+                   "the cloud refused the session ({}): {}", name(reply->code), reply->message);
   }
   if (reply->version < wire::kVersionMin || reply->version > wire::kVersionMax) {
     carrier->close(static_cast<std::uint64_t>(wire::SessionCode::version), "no common version");
     co_return fail(Code::unsupported, "the cloud chose version {} of the protocol, which this edge does not speak", reply->version);
   }
   hello.software = reply->software;
-  co_return std::make_shared<Session>(loop_, std::move(carrier), *std::move(control), *std::move(peer), std::move(hello), std::move(reply->features),
-                                      egresses_, options_.session);
+  co_return std::make_shared<Session>(loop_, std::move(carrier), *std::move(control), *std::move(peer), std::move(hello),
+                                      std::move(reply->features), egresses_, options_.session);
 }
 
 Task<void> EdgeLink::drain(Duration limit, std::string reason) {

@@ -23,10 +23,10 @@ std::string_view name(EdgeState state);
 struct EdgeStatus {
   EdgeState state = EdgeState::dialling;
   WallTime since{};
-  std::string cloud;             // "host:port" as configured
-  net::SocketAddress address;    // where it was found
-  std::uint64_t attempts = 0;    // since the last session
-  std::string last_error;        // why the last try or session ended
+  std::string cloud;           // "host:port" as configured
+  net::SocketAddress address;  // where it was found
+  std::uint64_t attempts = 0;  // since the last session
+  std::string last_error;      // why the last try or session ended
   std::optional<net::MuxStats> carrier;
   std::optional<FlowTally> flows;
 };

@@ -50,14 +50,22 @@ Flow::Flow(Loop& loop, std::unique_ptr<net::MuxStream> stream, wire::FlowOpen op
   tally_->opened++;
 }
 
-Flow::~Flow() { tally_->open--; }
+Flow::~Flow() {
+  if (!shut_) abort(FlowCode::cancelled);
+  tally_->open--;
+}
+
+namespace {
+// An abort is never OK: 0 is what a carrier says for a handle that was dropped, or when it does not know.
+FlowCode code_of_abort(std::uint64_t on_wire) { return on_wire == 0 ? FlowCode::cancelled : wire::flow_code(on_wire); }
+}  // namespace
 
 Task<FlowResult<wire::FlowReply>> Flow::reply() {
   auto body = co_await read_frame(*stream_);
   if (!body) {
     // The far side may have aborted instead of answering. Then nothing is known about what the service saw.
     const std::optional<std::uint64_t> code = stream_->peer_code();
-    co_return link::refuse(code ? wire::flow_code(*code) : FlowCode::link_down, body.error().describe(), Delivered::maybe);
+    co_return link::refuse(code ? code_of_abort(*code) : FlowCode::link_down, body.error().describe(), Delivered::maybe);
   }
   auto answer = wire::decode_flow_reply(*body);
   if (!answer) co_return link::refuse(FlowCode::protocol, answer.error().describe(), Delivered::maybe);
@@ -79,7 +87,13 @@ Task<void> Flow::refuse(Refusal refusal) {
   const std::vector<std::byte> frame =
       wire::encode(wire::FlowReply{.code = refusal.code, .delivered = refusal.delivered, .message = std::move(refusal.message)});
   auto written = co_await stream_->write(frame);
-  if (written) static_cast<void>(stream_->shut());
+  if (written) static_cast<void>(shut());
+}
+
+Result<void> Flow::shut() {
+  auto done = stream_->shut();
+  shut_ = shut_ || done.has_value();
+  return done;
 }
 
 Task<Result<Bytes>> Flow::peek() { return stream_->peek(); }
@@ -116,7 +130,7 @@ void Flow::abort(FlowCode why) {
 
 FlowCode Flow::peer_code() const {
   const std::optional<std::uint64_t> code = stream_->peer_code();
-  return code ? wire::flow_code(*code) : FlowCode::link_down;
+  return code ? code_of_abort(*code) : FlowCode::link_down;
 }
 
 void Flow::classify(std::size_t n) {

@@ -52,12 +52,12 @@ class Flow {
   Task<Result<MutableBytes>> prepare() { return stream_->prepare(); }
   void commit(std::size_t n);
   Task<Result<void>> write(Bytes bytes);
-  Result<void> shut() { return stream_->shut(); }
+  Result<void> shut();
   void abort(FlowCode why);
   bool has_room() const { return stream_->has_room(); }
   // Ends when the peer aborts or the session is over.
   Task<Error> broken() { return stream_->broken(); }
-  // Why the peer aborted; INTERNAL if it did not say, LINK_DOWN if the session ended.
+  // Why the peer aborted; CANCELLED if it did not say, LINK_DOWN if it did not abort.
   FlowCode peer_code() const;
 
   std::uint64_t bytes_in() const { return bytes_in_; }
@@ -73,7 +73,7 @@ class Flow {
   std::shared_ptr<FlowTally> tally_;
   net::Priority own_class_;
   bool bulk_ = false;
-  bool aborted_ = false;
+  bool aborted_ = false, shut_ = false;
   std::size_t run_ = 0;  // bytes sent without a pause
   TimePoint last_sent_{};
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;

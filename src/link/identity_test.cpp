@@ -31,7 +31,8 @@ TEST_F(LinkIdentity, AnEdgeOfAnotherCaIsRefused) {
   LinkWorld world({.rtt = 20ms});
   pki::TestPki other(pki::KeyKind::ed25519, world.loop.wall_now());
   const pki::PrivateKey key = pki::PrivateKey::generate(pki::KeyKind::ed25519);
-  auto certificate = other.ca.issue_edge(NodeName::parse("edge-a").value(), key.public_key(), world.loop.wall_now(), pki::kEdgeLifetime).value();
+  auto certificate =
+      other.ca.issue_edge(NodeName::parse("edge-a").value(), key.public_key(), world.loop.wall_now(), pki::kEdgeLifetime).value();
   // It trusts this cloud, so that it is the cloud that refuses.
   auto credentials = pki::Credentials::make({certificate}, key, world.pki.trust()).value();
   TestEdge& edge = world.edge("edge-a", credentials);
@@ -42,7 +43,8 @@ TEST_F(LinkIdentity, ACloudOfAnotherCaIsRefused) {
   LinkWorld world({.rtt = 20ms});
   pki::TestPki other(pki::KeyKind::ed25519, world.loop.wall_now());
   const pki::PrivateKey key = pki::PrivateKey::generate(pki::KeyKind::ed25519);
-  auto certificate = world.pki.ca.issue_edge(NodeName::parse("edge-a").value(), key.public_key(), world.loop.wall_now(), pki::kEdgeLifetime).value();
+  auto certificate =
+      world.pki.ca.issue_edge(NodeName::parse("edge-a").value(), key.public_key(), world.loop.wall_now(), pki::kEdgeLifetime).value();
   TestEdge& edge = world.edge("edge-a", pki::Credentials::make({certificate}, key, other.trust()).value());
   expect_refusal(world, edge, "is from another CA", "does not trust the CA of your certificate");
 }

@@ -116,8 +116,12 @@ class LinkWorld {
   static constexpr std::uint16_t kPort = 8443;
 
   explicit LinkWorld(const WorldOptions& options)
-      : loop(options.link.seed), net(loop, options.link), pki(pki::KeyKind::ed25519, loop.wall_now()), session(options.session),
-        quic(options.quic), session_memory(options.session_memory) {
+      : loop(options.link.seed),
+        net(loop, options.link),
+        pki(pki::KeyKind::ed25519, loop.wall_now()),
+        session(options.session),
+        quic(options.quic),
+        session_memory(options.session_memory) {
     quic.engine.overload_code = static_cast<std::uint64_t>(FlowCode::overloaded);
     cloud_host = &net.host("cloud.example", ip("192.0.2.1"));
     start_cloud();

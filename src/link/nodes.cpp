@@ -2,8 +2,8 @@
 
 namespace fairlead::link {
 
-std::optional<Nodes::Place> Nodes::claim(const NodeName& node, const Place& place, wire::Labels labels, std::string software, std::string address,
-                                         WallTime now) {
+std::optional<Nodes::Place> Nodes::claim(const NodeName& node, const Place& place, wire::Labels labels, std::string software,
+                                         std::string address, WallTime now) {
   std::lock_guard lock(mutex_);
   Entry& entry = entries_[node];
   std::optional<Place> before = std::exchange(entry.place, place);

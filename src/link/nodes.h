@@ -31,13 +31,14 @@ class Nodes {
     std::optional<Place> place;  // none: not connected
     wire::Labels labels;
     std::string software;
-    std::string address;         // of the peer, as last seen
-    WallTime changed{};          // connected, or gone, since
-    std::string reason;          // why it is gone
+    std::string address;  // of the peer, as last seen
+    WallTime changed{};   // connected, or gone, since
+    std::string reason;   // why it is gone
   };
 
   // Registers a session; returns the one that it takes over from, which the caller must end.
-  std::optional<Place> claim(const NodeName& node, const Place& place, wire::Labels labels, std::string software, std::string address, WallTime now);
+  std::optional<Place> claim(const NodeName& node, const Place& place, wire::Labels labels, std::string software, std::string address,
+                             WallTime now);
   // Nothing happens if another session has taken over meanwhile.
   void release(const NodeName& node, const Place& place, std::string reason, WallTime now);
   void set_labels(const NodeName& node, const Place& place, wire::Labels labels);

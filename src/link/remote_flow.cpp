@@ -189,9 +189,7 @@ class RemoteStream final : public net::MuxStream {
   }
 
  private:
-  static RemoteFlow::Failure cancelled() {
-    return {Error(Code::cancelled, "given up"), static_cast<std::uint64_t>(FlowCode::cancelled)};
-  }
+  static RemoteFlow::Failure cancelled() { return {Error(Code::cancelled, "given up"), static_cast<std::uint64_t>(FlowCode::cancelled)}; }
   std::shared_ptr<RemoteFlow> remote_;
   RemoteFlow::Chunk read_, write_;
   std::size_t at_ = 0;
@@ -234,7 +232,8 @@ Task<void> RemoteFlow::carry_down(RemoteFlow& remote, Flow& flow) {
     auto bytes = co_await flow.peek();
     if (!bytes) {
       const FlowCode code = flow.peer_code();
-      remote.fail(remote.down_, {bytes.error(), code == FlowCode::link_down ? std::nullopt : std::optional(static_cast<std::uint64_t>(code))});
+      remote.fail(remote.down_,
+                  {bytes.error(), code == FlowCode::link_down ? std::nullopt : std::optional(static_cast<std::uint64_t>(code))});
       co_return;
     }
     if (bytes->empty()) {

@@ -47,10 +47,10 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
     WaitQueue data;  // on the consumer's loop
     std::mutex mutex;
     std::deque<Chunk> chunks;
-    std::size_t outstanding = 0;      // produced and not consumed
+    std::size_t outstanding = 0;  // produced and not consumed
     bool finished = false;
-    bool unread = false;              // the consumer wants no more
-    std::optional<Failure> failure;   // nothing comes any more; chunks before it are dropped
+    bool unread = false;             // the consumer wants no more
+    std::optional<Failure> failure;  // nothing comes any more; chunks before it are dropped
     bool waking_consumer = false, waking_producer = false, producer_waits = false;
   };
 

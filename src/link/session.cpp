@@ -20,9 +20,16 @@ std::string_view name(SessionState state) {
 
 Session::Session(Loop& loop, std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer,
                  wire::Hello hello, std::vector<std::string> peer_features, const EgressTable& egresses, SessionOptions options)
-    : loop_(loop), carrier_(std::move(carrier)), control_(std::move(control)), peer_(std::move(peer)), hello_(std::move(hello)),
-      features_(peer_features.begin(), peer_features.end()), egresses_(egresses), options_(options),
-      since_(loop.wall_now()), tasks_(loop) {
+    : loop_(loop),
+      carrier_(std::move(carrier)),
+      control_(std::move(control)),
+      peer_(std::move(peer)),
+      hello_(std::move(hello)),
+      features_(peer_features.begin(), peer_features.end()),
+      egresses_(egresses),
+      options_(options),
+      since_(loop.wall_now()),
+      tasks_(loop) {
   tally_->peer = peer_.node ? peer_.node->value() : "cloud";
 }
 
@@ -54,7 +61,8 @@ Task<FlowResult<std::unique_ptr<Flow>>> Session::open(wire::FlowOpen open) {
   switch (state()) {
     case SessionState::over: co_return link::refuse(FlowCode::link_down, fmt::format("the session with {} is over", peer_));
     case SessionState::suspect:
-      co_return link::refuse(FlowCode::link_down, fmt::format("{} has not been heard for {}", peer_, to_text(loop_.now() - carrier_->last_heard())));
+      co_return link::refuse(FlowCode::link_down,
+                             fmt::format("{} has not been heard for {}", peer_, to_text(loop_.now() - carrier_->last_heard())));
     case SessionState::draining: co_return link::refuse(FlowCode::draining, fmt::format("{} is going away: {}", peer_, drain_reason_));
     case SessionState::live: break;
   }
@@ -108,7 +116,8 @@ struct Serving {
 
 Task<void> Session::serve(std::unique_ptr<net::MuxStream> stream) {
   Serving serving{serving_};
-  auto body = co_await with_deadline<std::vector<std::byte>>(loop_, loop_.now() + options_.head_timeout, "read FlowOpen", read_frame(*stream));
+  auto body =
+      co_await with_deadline<std::vector<std::byte>>(loop_, loop_.now() + options_.head_timeout, "read FlowOpen", read_frame(*stream));
   if (!body) {
     stream->abort(static_cast<std::uint64_t>(body.error().code() == Code::timeout ? FlowCode::deadline : FlowCode::protocol));
     co_return;

@@ -20,12 +20,12 @@
 namespace fairlead::link {
 
 struct SessionOptions {
-  Duration hello_timeout = 10s;    // from the handshake to a valid Hello or HelloReply
-  Duration open_timeout = 10s;     // for a flow without a deadline: how long open() waits for a stream, and the egress for its service
-  Duration head_timeout = 10s;     // from a stream's opening to its whole FlowOpen
-  Duration suspect_after = 2s;     // of silence while something is in flight
-  Duration survive = 2min;         // of silence until the session is given up
-  std::size_t flows = 100'000;     // of the peer at once; more are refused with OVERLOADED
+  Duration hello_timeout = 10s;  // from the handshake to a valid Hello or HelloReply
+  Duration open_timeout = 10s;   // for a flow without a deadline: how long open() waits for a stream, and the egress for its service
+  Duration head_timeout = 10s;   // from a stream's opening to its whole FlowOpen
+  Duration suspect_after = 2s;   // of silence while something is in flight
+  Duration survive = 2min;       // of silence until the session is given up
+  std::size_t flows = 100'000;   // of the peer at once; more are refused with OVERLOADED
 };
 
 enum class SessionState : std::uint8_t { live, suspect, draining, over };
@@ -82,11 +82,11 @@ class Session {
   SessionOptions options_;
   WallTime since_;
   std::shared_ptr<FlowTally> tally_ = std::make_shared<FlowTally>();
-  std::size_t serving_ = 0;      // flows of the peer
+  std::size_t serving_ = 0;  // flows of the peer
   bool suspect_ = false;
   bool we_drain_ = false, peer_drains_ = false;
   std::string drain_reason_;
-  Scope tasks_;                  // last: its tasks use everything above
+  Scope tasks_;  // last: its tasks use everything above
 };
 
 }  // namespace fairlead::link

@@ -58,24 +58,24 @@ class MuxStream {
 // How a connection ended.
 struct MuxClose {
   bool by_peer = false;
-  bool orderly = false;        // a close code was sent or received; else: silence, stateless reset, a protocol violation
-  std::uint64_t code = 0;      // application code, or the transport's when !application
+  bool orderly = false;    // a close code was sent or received; else: silence, stateless reset, a protocol violation
+  std::uint64_t code = 0;  // application code, or the transport's when !application
   bool application = true;
-  std::string reason;          // text that the closing side gave: from outside, so shown but never interpreted
+  std::string reason;  // text that the closing side gave: from outside, so shown but never interpreted
   // Silence is neither orderly nor by the peer, and has code 0: Code::timeout. Orderly with an application code or the transport's
   // NO_ERROR: Code::closed. A failed or refused handshake (CRYPTO_ERROR, CONNECTION_REFUSED): Code::refused. The rest: Code::reset.
   Error to_error() const;
 };
 
 struct MuxStats {
-  Duration rtt{};           // smoothed
+  Duration rtt{};  // smoothed
   Duration min_rtt{};
-  std::uint64_t bytes_sent = 0, bytes_received = 0;      // of datagrams, with headers
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  // of datagrams, with headers
   std::uint64_t packets_sent = 0, packets_lost = 0;
   std::uint64_t congestion_window = 0, bytes_in_flight = 0;
-  std::uint64_t streams = 0;                             // open now
-  std::size_t memory = 0;                                // bytes buffered for streams, both ways
-  std::uint64_t datagrams_dropped = 0;                   // received, and nobody took them in time
+  std::uint64_t streams = 0;            // open now
+  std::size_t memory = 0;               // bytes buffered for streams, both ways
+  std::uint64_t datagrams_dropped = 0;  // received, and nobody took them in time
 };
 
 class MuxConnection {

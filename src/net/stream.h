@@ -29,7 +29,7 @@ class Stream {
   // Breaks off at once, dropping what was not sent: the peer sees a reset. The Stream is closed after this.
   virtual void reset() = 0;
 
-  virtual const SocketAddress& peer() const = 0;   // 0.0.0.0:0 for a UNIX socket
+  virtual const SocketAddress& peer() const = 0;  // 0.0.0.0:0 for a UNIX socket
   virtual const SocketAddress& local() const = 0;
 };
 

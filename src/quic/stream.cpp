@@ -69,6 +69,7 @@ Task<Result<MutableBytes>> Stream::prepare() {
     if (auto error = write_error()) co_return fail(*std::move(error));
     const MutableBytes room = stream_.prepare();
     if (!room.empty()) co_return room;
+    connection_->touch();  // if memory is what is short, the engine's deadline says when to ask again
     co_await writable_.wait();
   }
 }

@@ -28,9 +28,7 @@ std::uint64_t entropy() {
   return (static_cast<std::uint64_t>(device()) << 32) | device();
 }
 
-TimePoint monotonic_now() {
-  return TimePoint(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
+TimePoint monotonic_now() { return TimePoint(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())); }
 
 }  // namespace
 
@@ -43,7 +41,8 @@ class AsioLoop::Impl {
   void wake_at(TimePoint at) {
     if (armed && *armed <= at) return;
     armed = at;
-    timer.expires_at(std::chrono::steady_clock::time_point(std::chrono::duration_cast<std::chrono::steady_clock::duration>(at.time_since_epoch())));
+    timer.expires_at(
+        std::chrono::steady_clock::time_point(std::chrono::duration_cast<std::chrono::steady_clock::duration>(at.time_since_epoch())));
     timer.async_wait([this, at](const boost::system::error_code& error) {
       if (!error && armed && *armed == at) armed.reset();
     });
@@ -178,19 +177,20 @@ struct Lookup {
 Task<Result<std::vector<std::string>>> resolve_host(AsioLoop& loop, std::string host) {
   // Shared with the resolver's thread, whose answer may come after this coroutine was destroyed.
   auto lookup = std::make_shared<Lookup>(loop);
-  lookup->resolver.async_resolve(host, "", [lookup, host](const boost::system::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
-    if (error) {
-      lookup->answer = fail(Code::unreachable, "resolve \"{}\": {}", host, error.message());
-    } else {
-      std::vector<std::string> addresses;
-      for (const auto& entry : found) {
-        std::string text = entry.endpoint().address().to_string();
-        if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) addresses.push_back(std::move(text));
-      }
-      lookup->answer = std::move(addresses);
-    }
-    lookup->done.wake_all();
-  });
+  lookup->resolver.async_resolve(
+      host, "", [lookup, host](const boost::system::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
+        if (error) {
+          lookup->answer = fail(Code::unreachable, "resolve \"{}\": {}", host, error.message());
+        } else {
+          std::vector<std::string> addresses;
+          for (const auto& entry : found) {
+            std::string text = entry.endpoint().address().to_string();
+            if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) addresses.push_back(std::move(text));
+          }
+          lookup->answer = std::move(addresses);
+        }
+        lookup->done.wake_all();
+      });
   while (!lookup->answer) co_await lookup->done.wait();
   co_return *std::move(lookup->answer);
 }

@@ -46,7 +46,8 @@ inline Task<void> then_tell(Task<void> task, Loop& here, std::shared_ptr<Crossin
 // Starts the task that `make` gives on the loop of `scope`, and returns here when it is done. `scope` must live until then.
 inline Task<void> run_on(Loop& here, Scope& scope, std::move_only_function<Task<void>()> make) {
   auto crossing = std::make_shared<detail::Crossing<bool>>(here);
-  scope.loop().post([crossing, &here, &scope, start = std::move(make)]() mutable { scope.spawn(detail::then_tell(start(), here, crossing)); });
+  scope.loop().post(
+      [crossing, &here, &scope, start = std::move(make)]() mutable { scope.spawn(detail::then_tell(start(), here, crossing)); });
   while (!crossing->value) co_await crossing->answered.wait();
 }
 

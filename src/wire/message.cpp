@@ -100,8 +100,9 @@ std::string_view name(SessionCode code) {
   return kNames[static_cast<std::size_t>(code)];
 }
 std::string_view name(FlowCode code) {
-  static constexpr std::string_view kNames[] = {"OK", "CANCELLED", "UNREACHABLE", "REFUSED", "FORBIDDEN", "NO_ROUTE", "UNSUPPORTED",
-                                                "OVERLOADED", "DEADLINE", "RESET", "DRAINING", "PROTOCOL", "LINK_DOWN", "INTERNAL"};
+  static constexpr std::string_view kNames[] = {"OK",       "CANCELLED",   "UNREACHABLE", "REFUSED",  "FORBIDDEN",
+                                                "NO_ROUTE", "UNSUPPORTED", "OVERLOADED",  "DEADLINE", "RESET",
+                                                "DRAINING", "PROTOCOL",    "LINK_DOWN",   "INTERNAL"};
   return kNames[static_cast<std::size_t>(code)];
 }
 std::string_view name(TrafficClass c) {

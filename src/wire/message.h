@@ -21,16 +21,29 @@ inline constexpr std::uint32_t kVersionMin = 1;
 inline constexpr std::uint32_t kVersionMax = 1;
 
 inline constexpr std::size_t kMaxFeatures = 256;
-inline constexpr std::size_t kMaxLabels = 128;          // a node of Kubernetes has some 20
-inline constexpr std::size_t kMaxLabelSize = 318;       // prefix/name, as Kubernetes has it
-inline constexpr std::size_t kMaxMessage = 1024;        // a sentence for a person
-inline constexpr std::size_t kMaxName = 512;            // plug-in, backend, target, source
+inline constexpr std::size_t kMaxLabels = 128;     // a node of Kubernetes has some 20
+inline constexpr std::size_t kMaxLabelSize = 318;  // prefix/name, as Kubernetes has it
+inline constexpr std::size_t kMaxMessage = 1024;   // a sentence for a person
+inline constexpr std::size_t kMaxName = 512;       // plug-in, backend, target, source
 
 using Labels = std::map<std::string, std::string>;
 
 enum class SessionCode : std::uint8_t { ok, version, identity, superseded, overloaded, draining, revoked, protocol };
 enum class FlowCode : std::uint8_t {
-  ok, cancelled, unreachable, refused, forbidden, no_route, unsupported, overloaded, deadline, reset, draining, protocol, link_down, internal
+  ok,
+  cancelled,
+  unreachable,
+  refused,
+  forbidden,
+  no_route,
+  unsupported,
+  overloaded,
+  deadline,
+  reset,
+  draining,
+  protocol,
+  link_down,
+  internal
 };
 enum class Delivered : std::uint8_t { no, maybe };
 enum class TrafficClass : std::uint8_t { unspecified, management, interactive, bulk, background };

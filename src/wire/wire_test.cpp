@@ -35,7 +35,8 @@ TEST(Frame, OverTheLimitIsRefusedBeforeItsBodyComes) {
 }
 
 TEST(Message, EachKindRoundTrips) {
-  Hello hello{.features = {"plugin/tcp"}, .node = "edge-a", .boot_id = BootId(7), .labels = {{"site", "berlin"}}, .unix_ms = 5, .software = "x"};
+  Hello hello{
+      .features = {"plugin/tcp"}, .node = "edge-a", .boot_id = BootId(7), .labels = {{"site", "berlin"}}, .unix_ms = 5, .software = "x"};
   Hello hello_back = decode_hello(body_of(encode(hello))).value();
   EXPECT_EQ(hello_back.features, hello.features);
   EXPECT_EQ(hello_back.node, hello.node);
@@ -52,8 +53,14 @@ TEST(Message, EachKindRoundTrips) {
   EXPECT_EQ(drain_back.kind, Control::Kind::drain);
   EXPECT_EQ(drain_back.drain_remaining, 1500ms);
 
-  FlowOpen open{.plugin = "tcp", .backend = "default/shop", .target = "127.0.0.1:80", .traffic_class = TrafficClass::bulk,
-                .remaining = 1ms + 1ns, .traceparent = "t", .head = std::string("\0\xff", 2), .source = "1.2.3.4:5"};
+  FlowOpen open{.plugin = "tcp",
+                .backend = "default/shop",
+                .target = "127.0.0.1:80",
+                .traffic_class = TrafficClass::bulk,
+                .remaining = 1ms + 1ns,
+                .traceparent = "t",
+                .head = std::string("\0\xff", 2),
+                .source = "1.2.3.4:5"};
   FlowOpen open_back = decode_flow_open(body_of(encode(open))).value();
   EXPECT_EQ(open_back.target, open.target);
   EXPECT_EQ(open_back.head, open.head);

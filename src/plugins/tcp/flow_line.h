@@ -14,9 +14,9 @@ struct FlowLine {
   std::string_view side;  // "ingress" or "egress"
   WallTime begun;
   Duration took;
-  std::string node;       // who serves (ingress) or who asks (egress); "cloud" for the cloud
-  std::string listener;   // ingress only: namespace/gateway/listener
-  std::string route;      // ingress only
+  std::string node;      // who serves (ingress) or who asks (egress); "cloud" for the cloud
+  std::string listener;  // ingress only: namespace/gateway/listener
+  std::string route;     // ingress only
   const wire::FlowOpen* open = nullptr;
   FlowId flow;
   std::uint64_t bytes_in = 0;   // from the user to the service, as this side counted them
@@ -35,7 +35,9 @@ inline void write(observe::AccessLog* log, const FlowLine& line) {
   json.add("source", std::string_view(line.open->source)).add("bytes_in", line.bytes_in).add("bytes_out", line.bytes_out);
   json.add("seconds", line.took).add("outcome", name(line.end.code));
   if (line.end.code != link::FlowCode::ok)
-    json.add("by", line.end.by_flow ? "link" : "socket").add("refused", line.end.refused).add("message", std::string_view(line.end.message));
+    json.add("by", line.end.by_flow ? "link" : "socket")
+        .add("refused", line.end.refused)
+        .add("message", std::string_view(line.end.message));
   log->write(std::move(json));
 }
 

@@ -61,8 +61,9 @@ std::vector<TcpIngress::Failure> TcpIngress::apply(std::shared_ptr<const route::
     if (listening_.contains(rule.bind)) continue;
     auto listener = network_.listen(rule.bind, {.reuse_port = siblings_.size() > 1});
     if (!listener) {
-      failed.push_back({rule.bind, Error::wrap(fmt::format("Gateway {} listener {}: listen at {}", rule.gateway.to_text(), rule.name, rule.bind),
-                                               listener.error())});
+      failed.push_back(
+          {rule.bind, Error::wrap(fmt::format("Gateway {} listener {}: listen at {}", rule.gateway.to_text(), rule.name, rule.bind),
+                                  listener.error())});
       continue;
     }
     auto at = std::make_unique<Listening>(network_.loop());
@@ -103,14 +104,15 @@ void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const Listening&
   auto choice = rules_->picker.pick(*at.rule, loop.random());
   if (!choice) {
     counters_.refused++;
-    write(access_log_, FlowLine{.side = "ingress",
-                                .begun = job->begun,
-                                .listener = job->listener,
-                                .route = job->route,
-                                .open = &job->open,
-                                .end = {.code = choice.error().code() == Code::not_found ? link::FlowCode::no_route : link::FlowCode::link_down,
-                                        .refused = true,
-                                        .message = choice.error().describe()}});
+    write(access_log_,
+          FlowLine{.side = "ingress",
+                   .begun = job->begun,
+                   .listener = job->listener,
+                   .route = job->route,
+                   .open = &job->open,
+                   .end = {.code = choice.error().code() == Code::not_found ? link::FlowCode::no_route : link::FlowCode::link_down,
+                           .refused = true,
+                           .message = choice.error().describe()}});
     return;
   }
   job->incoming = std::move(incoming);
@@ -121,7 +123,8 @@ void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const Listening&
   const std::optional<LoopIndex> home = peers_.home(job->to);
   if (home && *home != peers_.loop_index() && home->value() < siblings_.size()) {
     const Sibling& other = siblings_[home->value()];
-    other.loop->post([ingress = other.ingress, moved = std::move(job)]() mutable { ingress->connections_.spawn(ingress->serve(std::move(moved))); });
+    other.loop->post(
+        [ingress = other.ingress, moved = std::move(job)]() mutable { ingress->connections_.spawn(ingress->serve(std::move(moved))); });
   } else {
     connections_.spawn(serve(std::move(job)));
   }

@@ -44,7 +44,9 @@ spec:
   targets: [{address: 127.0.0.1, port: 7000}]
 )";
 
-std::shared_ptr<const route::EgressPolicy> loopback_only() { return std::make_shared<route::EgressPolicy>(std::nullopt, route::EgressSelf{}); }
+std::shared_ptr<const route::EgressPolicy> loopback_only() {
+  return std::make_shared<route::EgressPolicy>(std::nullopt, route::EgressSelf{});
+}
 
 class Directory final : public route::NodeDirectory {
  public:
