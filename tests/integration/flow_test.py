@@ -8,6 +8,9 @@ import threading
 import pytest
 
 import netlab
+from netlab import lab as lab_module
+from netlab.site import LINK_PORT, Site
+from ways import NODE, way_of
 
 
 def reset(connection):
@@ -111,3 +114,17 @@ def test_a_large_transfer_is_whole_in_both_directions_at_once(way):
     for thread in threads:
         thread.join(60)
     assert found == {"client": wanted, "target": wanted}
+
+
+def test_the_link_runs_over_ipv6(lab, request):
+    if not lab.has_ipv6:
+        pytest.skip("no IPv6 here")
+    site = Site(lab, request.config.getoption("--binary"))
+    site.init(lab_module.CLOUD_WAN6)
+    site.issue(NODE)
+    site.start_cloud()
+    site.start_edge(NODE, cloud=f"[{lab_module.CLOUD_WAN6}]:{LINK_PORT}")
+    assert site.nodes()[NODE]["address"].startswith(f"[{lab_module.NAT_WAN6}]:")
+    client, target = way_of(site, "cloud-to-edge").pair()
+    client.sendall(b"question")
+    assert target.recv(100) == b"question"

@@ -51,27 +51,28 @@ def test_validate_says_what_is_wrong_and_where(site, good):
         assert "rules.yaml:6" in said and "port" in said and "180800" in said, said
 
 
-def test_the_edge_refuses_to_dial_what_its_configuration_does_not_allow(site):
-    """The cloud's rule alone is not enough: egress.allow of the edge is checked where it is dialled."""
+@pytest.mark.parametrize("dialler", ["edge", "cloud"])
+def test_a_side_does_not_dial_what_its_own_configuration_does_not_allow(site, dialler):
+    """The rule of the other side alone is not enough: egress.allow is checked where it is dialled."""
     edge, port = site.edges[NODE], site.lab.port
-    edge.configure("egress: {allow: [127.0.0.1/32]}\n")
-    denied_listener = edge.host.listen(port(8080), "127.0.0.2")
-    Greeter(edge.host, port(8081), b"allowed")
+    here, there = (edge, site.cloud) if dialler == "edge" else (site.cloud, edge)
+    here.configure("egress: {allow: [127.0.0.1/32]}\n")
+    denied_listener = here.host.listen(port(8080), "127.0.0.2")
+    Greeter(here.host, port(8081), b"allowed")
     site.start_cloud()
     site.start_edge(NODE)
-    site.cloud.rules("denied", manifests.to_node("denied", port(18080), NODE, port(8080), target_address="127.0.0.2"))
-    site.cloud.rules("allowed", manifests.to_node("allowed", port(18081), NODE, port(8081)))
-    for entrance in (18080, 18081):
-        site.cloud.host.wait_listening(port(entrance))
+    for name, entrance, target, address in (("denied", port(18080), port(8080), "127.0.0.2"), ("allowed", port(18081), port(8081), "127.0.0.1")):
+        there.rules(name, manifests.to_node(name, entrance, NODE, target, address) if dialler == "edge" else
+                    manifests.to_cloud(name, entrance, target, address))
+        there.host.wait_listening(entrance)
 
-    assert site.cloud.host.connect(port(18081)).recv(100) == b"allowed"
-
+    assert there.host.connect(port(18081)).recv(100) == b"allowed"
     with pytest.raises(ConnectionResetError):
-        site.cloud.host.connect(port(18080), timeout=5).recv(1)
+        there.host.connect(port(18080), timeout=5).recv(1)
     denied_listener.setblocking(False)
     with pytest.raises(BlockingIOError):
         denied_listener.accept()
-    edge.process.wait_for_log("FORBIDDEN", 5)
+    here.process.wait_for_log("FORBIDDEN", 5)
 
 
 def test_the_edge_may_not_dial_its_lan_by_default(linked):

@@ -22,10 +22,11 @@ from .wait import until
 
 _LISTEN = "0A"  # a socket's state in /proc/net/tcp
 CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2"
+CLOUD_WAN6, NAT_WAN6, NAT_LAN6, EDGE_LAN6 = "fd77:1::1", "fd77:1::2", "fd77:2::1", "fd77:2::2"
 
 # What a home router does: the edge's packets leave with the router's address; nothing comes in that nobody inside asked for.
 NAT_RULES = """
-table ip router {
+table inet router {
   chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade; }
   chain through { type filter hook forward priority filter; iifname "wan" ct state != { established, related } drop; }
 }
@@ -107,6 +108,7 @@ class Lab:
         self.processes, self.listeners, self.hosts, self._nets, self._ports = [], [], {}, [], {}
         reason = "asked to" if loopback else namespace.allowed()
         self.namespaced = reason is None
+        self.has_ipv6 = self.namespaced and Path("/proc/net/if_inet6").exists()
         self.note = "network namespaces" if self.namespaced else f"loopback addresses, without namespaces and NAT: {reason}"
 
     def namespace(self, role):
@@ -168,12 +170,19 @@ def behind_nat(logs, **options):
             cloud, nat, edge = (lab.namespace(role) for role in ("cloud", "nat", "edge"))
             namespace.wire(cloud, "wan", nat, "wan")
             namespace.wire(edge, "lan", nat, "lan")
-            for net, device, address in ((cloud, "wan", CLOUD_WAN), (nat, "wan", NAT_WAN), (nat, "lan", NAT_LAN), (edge, "lan", EDGE_LAN)):
-                net.ip("addr", "add", f"{address}/24", "dev", device)
+            for net, device, address, address6 in ((cloud, "wan", CLOUD_WAN, CLOUD_WAN6), (nat, "wan", NAT_WAN, NAT_WAN6),
+                                                   (nat, "lan", NAT_LAN, NAT_LAN6), (edge, "lan", EDGE_LAN, EDGE_LAN6)):
                 net.ip("link", "set", "dev", device, "up")
-            edge.ip("route", "add", "default", "via", NAT_LAN)
-            cloud.ip("route", "add", "default", "via", NAT_WAN)
+                net.ip("addr", "add", f"{address}/24", "dev", device)
+                if lab.has_ipv6:
+                    net.ip("addr", "add", f"{address6}/64", "dev", device, "nodad")
+            for net, via, via6 in ((edge, NAT_LAN, NAT_LAN6), (cloud, NAT_WAN, NAT_WAN6)):
+                net.ip("route", "add", "default", "via", via)
+                if lab.has_ipv6:
+                    net.ip("route", "add", "default", "via", via6)
             nat.sysctl("net.ipv4.ip_forward", 1)
+            if lab.has_ipv6:
+                nat.sysctl("net.ipv6.conf.all.forwarding", 1)
             namespace.tool(*nat.command(["nft", "-f", "-"]), stdin=NAT_RULES)
             lab.add_host("cloud", CLOUD_WAN, cloud)
             lab.add_host("nat", NAT_WAN, nat)

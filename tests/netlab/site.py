@@ -68,8 +68,9 @@ class Site:
     def fairlead(self, *words, check=True, timeout=60, host=None):
         return (host or self.lab.cloud).run([self.binary, *words], check=check, timeout=timeout)
 
-    def init(self):
-        return self.fairlead("init", "--dir", self.cloud.folder, "--name", self.lab.cloud.address)
+    def init(self, *more_names):
+        names = [word for name in (self.lab.cloud.address, *more_names) for word in ("--name", name)]
+        return self.fairlead("init", "--dir", self.cloud.folder, *names)
 
     def issue(self, node, host=None):
         """An edge's folder, made in the cloud and copied to the node."""
@@ -87,8 +88,8 @@ class Site:
         assert process.alive, f"the cloud ended with status {process.status}: {process.log_text()}"
         return process
 
-    def start_edge(self, node, *more, connected=True):
-        process = self.edges[node].start("--cloud", self.link_address, *more)
+    def start_edge(self, node, *more, connected=True, cloud=None):
+        process = self.edges[node].start("--cloud", cloud or self.link_address, *more)
         if connected:
             self.wait_connected(node)
         return process
