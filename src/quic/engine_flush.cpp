@@ -181,6 +181,10 @@ bool EngineImpl::write_datagram(DatagramQueue::Lane& lane, ngtcp2_path* path, ng
     scheduler.sent(lane, payload.size());
     datagrams.pop(lane);
   }
+  if (n == NGTCP2_ERR_INVALID_STATE || n == NGTCP2_ERR_INVALID_ARGUMENT) {  // a ping, and the peer takes no DATAGRAMs
+    datagrams.pop(lane);
+    return true;
+  }
   return n == NGTCP2_ERR_WRITE_MORE;
 }
 

@@ -144,6 +144,31 @@ TEST(EngineHandshake, NobodyAnswersAndTheClientGivesUpInTime) {
   EXPECT_FALSE(pair.client.engine->alive());
 }
 
+TEST(EngineHandshake, AServerOfAnotherVersionIsGivenUpAtOnce) {
+  Pair pair;
+  std::vector<std::byte> first;
+  pair.drop = [&](bool, Bytes packet) {
+    first.assign(packet.begin(), packet.end());
+    return true;
+  };
+  pair.cut = true;
+  ASSERT_TRUE(pair.run(5s, [&] { return !first.empty(); }));  // the first one is sent again
+  const auto head = stateless::read_head(first);
+  ASSERT_TRUE(head.has_value());
+  // RFC 9000 17.2.1: the ids swapped, then the versions.
+  std::vector<std::byte> answer(5, std::byte{0});
+  answer[0] = std::byte{0xc0};
+  for (const Bytes id : {head->scid, head->dcid}) {
+    answer.push_back(static_cast<std::byte>(id.size()));
+    answer.insert(answer.end(), id.begin(), id.end());
+  }
+  answer.insert(answer.end(), {std::byte{0x6b}, std::byte{0x33}, std::byte{0x43}, std::byte{0xcf}});
+  pair.client.engine->feed({pair.client.engine->peer(), pair.client.engine->local(), net::Ecn::not_ect, answer}, pair.now);
+  ASSERT_TRUE(pair.client.how.has_value());
+  EXPECT_NE(pair.client.how->reason.find("version"), std::string::npos) << pair.client.how->reason;
+  EXPECT_TRUE(pair.client.engine->finished());
+}
+
 TEST(EngineHandshake, APeerThatDiesInTheMiddleIsGivenUpToo) {
   Pair pair;
   pair.run(10s, [&] { return pair.server.engine != nullptr; });

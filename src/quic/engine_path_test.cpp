@@ -263,6 +263,19 @@ TEST(EnginePath, TheLargestDatagramFits) {
   EXPECT_EQ(pair.server.datagrams[0], largest);
 }
 
+TEST(EnginePath, ADatagramThatNoLongerFitsIsDroppedAndHoldsNobodyUp) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  pair.run_for(3s);
+  const std::string large(pair.client.engine->max_datagram(), 'L');
+  EXPECT_TRUE(pair.client.engine->send_datagram(as_bytes(large), Priority::interactive));
+  EXPECT_TRUE(pair.client.engine->send_datagram(as_bytes("small"), Priority::interactive));
+  pair.client.engine->migrate(address("10.0.9.9:4000"), pair.now);  // a path whose MTU is not known yet
+  ASSERT_TRUE(pair.run(1s, [&] { return !pair.server.datagrams.empty(); }));
+  EXPECT_EQ(pair.server.datagrams, std::vector<std::string>{"small"});
+  EXPECT_EQ(pair.client.engine->counters().datagrams_dropped, 1u);
+}
+
 TEST(EnginePath, AFullQueueOfDatagramsDropsTheOldest) {
   Pair pair;
   ASSERT_TRUE(pair.connect());
