@@ -5,10 +5,15 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "pki/printable.h"
+
 namespace fairlead::app {
 namespace {
 
 namespace json = boost::json;
+
+// What the other side said when it closed may be any bytes: not fit for JSON, which is UTF-8.
+std::string foreign_text(std::string_view text) { return pki::printable(text, 500); }
 
 double ms(Duration d) { return static_cast<double>(d.count() / 1000) / 1000; }
 
@@ -48,9 +53,10 @@ void add_rules(json::object& to, const std::vector<ListenerState>& listeners, co
   to["rule_problems"] = std::move(wrong);
 }
 
+// For a terminal, which must not be steered by what others wrote.
 std::string text_of(const json::object& o, std::string_view key) {
   const json::value* v = o.if_contains(key);
-  return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
+  return v != nullptr && v->is_string() ? pki::printable(v->get_string(), 500) : "";
 }
 double number_of(const json::object& o, std::string_view key) {
   const json::value* v = o.if_contains(key);
@@ -97,7 +103,7 @@ std::string rules_text(const json::object& status) {
     }
   if (const json::value* wrong = status.if_contains("rule_problems"); wrong != nullptr && wrong->is_array())
     for (const json::value& v : wrong->get_array())
-      if (v.is_string()) out += fmt::format("rules: {}\n", std::string_view(v.get_string()));
+      if (v.is_string()) out += fmt::format("rules: {}\n", pki::printable(v.get_string(), 500));
   return out;
 }
 
@@ -129,7 +135,7 @@ std::string cloud_status_json(const std::map<NodeName, link::Nodes::Entry>& node
       o["loop"] = s->loop.value();
       add_carrier(o, s->carrier, s->flows);
     } else {
-      o["reason"] = entry.reason;
+      o["reason"] = foreign_text(entry.reason);
     }
     list.push_back(std::move(o));
   }
@@ -147,7 +153,7 @@ std::string edge_status_json(const NodeName& node, const link::EdgeStatus& statu
   cloud["since"] = to_rfc3339(status.since);
   cloud["address"] = status.address.to_text();
   cloud["attempts"] = status.attempts;
-  cloud["last_error"] = status.last_error;
+  cloud["last_error"] = foreign_text(status.last_error);
   if (status.carrier) add_carrier(cloud, *status.carrier, *status.flows);
   json::object o{{"role", "edge"}, {"node", node.value()}};
   o["cloud"] = std::move(cloud);
