@@ -1,8 +1,11 @@
 // endpoint.h: one UDP socket of one loop and the connections on it: datagrams in and out, ids to connections, Retry, version
 // negotiation, stateless reset, limits on handshakes, strays.
 //
-// Invariant: packets are read in bursts, fed at once, and written once at the end of the turn. An Endpoint belongs to one loop;
-// Connections that it made must be gone before it.
+// Invariant: packets are read in bursts, fed at once, and written once at the end of the turn; what a turn reads and writes is bounded, so
+// that timers and other sockets are served, too. An Endpoint belongs to one loop. Destroying it closes its connections with code 0;
+// their handles may outlive it, and tell so. Nobody may be waiting in accept() or connect() then.
+//
+// A stateless reset has no id that could steer it, so an endpoint that dials should have a socket of its own (`loops` is 1).
 #pragma once
 #include <functional>
 #include <memory>
@@ -20,10 +23,10 @@ namespace fairlead::quic {
 
 // Named limits of what strangers can make us do.
 struct EndpointLimits {
-  std::size_t half_open_before_retry = 64;     // a handshake costs 1 ms of CPU: above this an address must first be proved by Retry
-  std::size_t half_open = 1024;                // above this new Initials are dropped; the client tries again
-  std::size_t accept_backlog = 1024;           // handshaken and not yet accepted by the owner
-  std::size_t resets_per_second = 100;         // stateless resets sent
+  std::size_t half_open_before_retry = 64;  // a handshake costs 1 ms of CPU: above this an address must first be proved by Retry
+  std::size_t half_open = 1024;             // above this new Initials are dropped; the client tries again
+  std::size_t accept_backlog = 1024;        // handshaken and not yet accepted by the owner
+  std::size_t resets_per_second = 100;      // stateless resets sent
 };
 
 struct EndpointSettings {
@@ -48,7 +51,8 @@ class Endpoint {
   };
   struct ClientOptions {
     TlsOptions tls;
-    const Resumption* resumption = nullptr;
+    const Resumption* resumption = nullptr;  // read when connect() starts
+    // Called between tasks, perhaps several times: keep the last. It must not call the endpoint.
     std::function<void(const Resumption&)> on_resumption;
   };
 
@@ -60,23 +64,31 @@ class Endpoint {
   // From now on strangers may connect. Called again to change the credentials of new connections.
   void serve(Server server);
   // The next connection whose handshake is done. The peer's certificate has NOT been checked: that is the owner's next step.
+  // Code::closed after stop_serving(), when no more wait.
   Task<Result<std::unique_ptr<net::MuxConnection>>> accept();
-  // Dials and shakes hands. The peer's certificate has NOT been checked.
+  // Dials and shakes hands. The peer's certificate has NOT been checked. Code::timeout without an answer, refused when the peer takes
+  // no connections, or none of this protocol or these certificates.
   Task<Result<std::unique_ptr<net::MuxConnection>>> connect(net::SocketAddress to, ClientOptions options);
 
   // A datagram that another loop's socket received and that is ours.
   void feed_stray(const net::Datagram& datagram);
-  // No new connections; existing ones go on.
+  // No new connections, and those dialling are told so; existing ones go on.
   void stop_serving();
 
-  // Uses another socket from now on (a new local address or port); each client connection migrates to it.
+  // Uses another socket from now on (a new local address or port); each client connection migrates to it, as soon as its handshake is
+  // confirmed. The old socket is read for some seconds more.
   void rebind(std::unique_ptr<net::DatagramSocket> socket);
 
   const net::SocketAddress& local() const;
-  std::size_t connections() const;
+  std::size_t connections() const;  // dialling, shaking hands and open
 
   struct Counters {
-    std::uint64_t retries = 0, resets_sent = 0, version_negotiations = 0, dropped_half_open = 0, strays_passed = 0, unknown = 0;
+    std::uint64_t retries = 0;      // addresses asked to prove themselves
+    std::uint64_t resets_sent = 0;  // stateless resets
+    std::uint64_t version_negotiations = 0;
+    std::uint64_t dropped_half_open = 0;  // Initials above `half_open` or `accept_backlog`
+    std::uint64_t strays_passed = 0;      // datagrams given to the loop that owns their id
+    std::uint64_t unknown = 0;            // datagrams that belong to nobody
   };
   const Counters& counters() const;
 

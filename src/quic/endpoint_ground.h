@@ -44,7 +44,8 @@ inline Task<void> echo_stream(MuxStream stream) {
     if (!written) co_return;
     stream->consume(bytes->size());
   }
-  (void)stream->shut();
+  const auto shut = stream->shut();
+  if (!shut) co_return;  // the connection has ended meanwhile
 }
 inline Task<void> echo_connection(Loop& loop, Mux connection) {
   Scope streams(loop);

@@ -42,8 +42,10 @@ class NarrowSocket final : public net::DatagramSocket {
   net::SocketAddress local_;
 };
 
-void send_text(Outbox& outbox, std::string text) {  // a copy that is gone afterwards: what waits must own its bytes
-  outbox.send({.to = {}, .from = {}, .ecn = net::Ecn::not_ect, .data = as_bytes(text), .segment = text.size()});
+// From a copy that is gone afterwards: what waits must own its bytes.
+void send_text(Outbox& outbox, std::string_view text) {
+  const std::string copy(text);
+  outbox.send({.to = {}, .from = {}, .ecn = net::Ecn::not_ect, .data = as_bytes(copy), .segment = copy.size()});
 }
 
 TEST(Outbox, WhatTheSocketDoesNotTakeWaitsInOrder) {
