@@ -29,7 +29,12 @@ link::SessionStatus session(const char* name, link::SessionState state = link::S
           .loop = LoopIndex(1)};
 }
 link::Nodes::Entry here() {
-  return {.place = kPlace, .labels = {{"site", "berlin"}}, .software = "fairlead/0.1.0", .address = "192.0.2.7:4000", .changed = kSince, .reason = ""};
+  return {.place = kPlace,
+          .labels = {{"site", "berlin"}},
+          .software = "fairlead/0.1.0",
+          .address = "192.0.2.7:4000",
+          .changed = kSince,
+          .reason = ""};
 }
 
 TEST(Status, OfAConnectedNodeHasTheAgreedKeys) {
@@ -97,7 +102,8 @@ TEST(Status, OfAnEdgeTellsOfItsCloud) {
   edge.last_error = "dial 192.0.2.1:8443: nothing was heard";
   const std::string waiting = edge_status_json(node("edge-a"), edge, {}, {});
   EXPECT_FALSE(json::parse(waiting).at("cloud").at("connected").as_bool());
-  EXPECT_THAT(status_text(waiting).value(), HasSubstr("edge-a  cloud.example:8443  waiting  2026-11-25T00:00:00.000Z  dial 192.0.2.1:8443"));
+  EXPECT_THAT(status_text(waiting).value(),
+              HasSubstr("edge-a  cloud.example:8443  waiting  2026-11-25T00:00:00.000Z  dial 192.0.2.1:8443"));
 
   edge.state = link::EdgeState::connected;
   edge.carrier = net::MuxStats{.rtt = 20ms};
