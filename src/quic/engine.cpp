@@ -37,6 +37,7 @@ EngineImpl::~EngineImpl() {
 void EngineImpl::fill(ngtcp2_settings& s, ngtcp2_transport_params& p) {
   ngtcp2_settings_default(&s);
   s.initial_ts = to_ngtcp2(now);
+  s.rand_ctx.native_handle = this;
   s.cc_algo = settings.congestion == EngineSettings::Congestion::bbr ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
   s.initial_rtt = static_cast<ngtcp2_duration>(settings.initial_rtt.count());
   s.handshake_timeout = static_cast<ngtcp2_duration>(settings.handshake_timeout.count());

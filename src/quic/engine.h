@@ -49,6 +49,7 @@ struct EngineSettings {
   std::uint64_t overload_code = 0;         // with which the stream that holds most bytes is aborted when memory runs out
   bool pmtud = true;
   bool ecn = true;
+  std::uint64_t chance = 0;  // seed of what needs no secrecy (when BBR probes): the same run again in a simulation; 0: another each time
 };
 
 // What to offer and to ask in TLS.
@@ -178,6 +179,7 @@ class Engine {
 
   struct Counters {
     std::uint64_t streams_overloaded = 0;  // aborted because memory ran out
+    std::uint64_t streams_forgotten = 0;   // let go of, and never ended by the peer
     std::uint64_t datagrams_dropped = 0;   // to send, from a full queue or too large by now
     std::uint64_t keys_made = 0;           // the next ones, ahead of their use: one more than there were key updates
   };

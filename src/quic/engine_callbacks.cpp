@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "pki/random.h"
 #include "quic/engine_impl.h"
 #include "quic/ngtcp2_path.h"
 
@@ -116,8 +115,10 @@ int recv_datagram(ngtcp2_conn*, std::uint32_t, const std::uint8_t* data, std::si
   return 0;
 }
 
-void random(std::uint8_t* into, std::size_t size, const ngtcp2_rand_ctx*) noexcept {
-  pki::random_bytes(std::as_writable_bytes(std::span(into, size)));
+// Of no use to an attacker: the library asks for it outside of cryptography only.
+void random(std::uint8_t* into, std::size_t size, const ngtcp2_rand_ctx* context) noexcept {
+  Random& chance = self(context->native_handle).chance;
+  std::generate_n(into, size, [&] { return static_cast<std::uint8_t>(chance.next()); });
 }
 
 int get_new_connection_id(ngtcp2_conn*, ngtcp2_cid* cid, std::uint8_t* token, std::size_t size, void* user) noexcept {

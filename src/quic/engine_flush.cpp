@@ -76,6 +76,7 @@ void EngineImpl::flush(Engine::Emit emit) {
     case Phase::handshake:
     case Phase::open:
       apply_wishes();
+      forget_unanswered();
       if (ask_memory_at != TimePoint::max()) offer_room();
       write_packets(emit, handshake_done);
       break;

@@ -13,6 +13,8 @@
 #include <optional>
 #include <string>
 
+#include "base/random.h"
+#include "pki/random.h"
 #include "quic/black_hole.h"
 #include "quic/bulk_gate.h"
 #include "quic/datagram_queue.h"
@@ -50,6 +52,7 @@ struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook,
   std::uint64_t abort_code = 0;
   TimePoint read_at{};                                    // its reader came last, or bytes came that were the only ones
   TimePoint sent_at{};                                    // a byte was sent last, or written that was the only one
+  TimePoint stopped_reading_at{};                         // the library was told so
   std::optional<std::uint64_t> peer_reset, peer_stopped;  // codes
 
   bool tell_opened = false, tell_readable = false, tell_writable = false;
@@ -90,7 +93,15 @@ class EngineImpl {
   enum class Phase : std::uint8_t { handshake, open, ending, answering, draining, gone };
 
   EngineImpl(const EngineSettings& settings, CidSource& cids, EngineEvents& events, net::MemoryBudget& budget, bool server, TimePoint now)
-      : settings(settings), cids(cids), events(events), memory(budget), server(server), now(now), heard(now), started(now) {}
+      : settings(settings),
+        chance(settings.chance != 0 ? settings.chance : pki::random_u64()),
+        cids(cids),
+        events(events),
+        memory(budget),
+        server(server),
+        now(now),
+        heard(now),
+        started(now) {}
   EngineImpl(const EngineImpl&) = delete;
   EngineImpl& operator=(const EngineImpl&) = delete;
   ~EngineImpl();
@@ -131,6 +142,7 @@ class EngineImpl {
   void update_ready(StreamImpl& stream);
   void apply_requests();
   void apply_request(StreamImpl& stream);
+  void forget_unanswered();
   void shut(StreamImpl& stream, std::uint64_t code, bool reading, bool writing);
   std::size_t send_limit(const StreamImpl& stream);
   StreamImpl* greediest(std::size_t least, TimePoint idle_since);
@@ -155,6 +167,7 @@ class EngineImpl {
   bool must_wait_for_confirmation() const { return !server && handshake_done && !confirmed && now < farewell.confirm_by; }
 
   const EngineSettings settings;
+  Random chance;
   CidSource& cids;
   EngineEvents& events;
   StreamMemory memory;
@@ -191,6 +204,7 @@ class EngineImpl {
   DatagramQueue datagrams{memory};
   BlackHole black_hole;
   BulkGate bulk_gate{settings.bulk_queue_target};
+  TimePoint look_for_forgotten_at = TimePoint::max();
   TimePoint ask_memory_at = TimePoint::max();  // when writers that the budget refused are offered room again
 
   net::MuxStats stats;

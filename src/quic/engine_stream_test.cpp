@@ -244,6 +244,35 @@ TEST(EngineStreams, APeerThatBreaksOffUnderLossLeavesNothingToRepeat) {
   }
 }
 
+// One side has said all and reads no more, while what the other sends arrives out of order and the word of it is lost on the way.
+TEST(EngineStreams, AStreamWhosePeerWasDoneBeforeItHeardThatNobodyReadsIsLetGoOf) {
+  std::uint64_t forgotten = 0;
+  for (std::uint64_t seed = 1; seed <= 60; seed++) {
+    Scenario scenario;
+    scenario.path = {.seed = seed, .loss = 0.3};
+    scenario.client.chance = scenario.server.chance = seed;
+    scenario.client.handshake_timeout = scenario.server.handshake_timeout = 60s;
+    Pair pair(scenario);
+    ASSERT_TRUE(pair.connect(60s));
+    for (int i = 0; i < 20; i++) {
+      EngineStream* c = pair.client.engine->open_stream(net::Priority::interactive);
+      write(*c, std::string(6'000, 'x'));
+      c->finish();
+      c->release();
+    }
+    pair.pump = [&] {
+      for (EngineStream* s : std::exchange(pair.server.opened, {})) {
+        write(*s, "no");
+        s->finish();
+        s->release();
+      }
+    };
+    EXPECT_TRUE(pair.run(5min, [&] { return pair.client.engine->stats().streams + pair.server.engine->stats().streams == 0; })) << seed;
+    forgotten += pair.server.engine->counters().streams_forgotten;
+  }
+  EXPECT_GT(forgotten, 0u) << "what this test is about did not happen";
+}
+
 TEST(EngineStreams, AnAbortAfterTheEndWasSentStillReachesAPeerThatHasNotReadIt) {
   Pair pair;
   ASSERT_TRUE(pair.connect());

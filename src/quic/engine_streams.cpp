@@ -14,6 +14,13 @@ constexpr std::size_t kLeastUnsent = 2_KiB;
 constexpr Duration kStalled = 1s;
 constexpr std::size_t kWorthTaking = 16_KiB;
 constexpr std::size_t kPartToFree = 16;  // of the budget: enough for a while, not only for the one who asks
+// ngtcp2 1.11 drops what comes out of order once it was told to send STOP_SENDING, and acknowledges it all the same. When all of the
+// peer's half was acknowledged so before STOP_SENDING got there, the peer is done and says nothing more, and the library waits for ever.
+// So a stream that was let go of and whose peer has not answered for so long is forgotten, though the library keeps some 500 bytes of it.
+// It is longer than any loss on a path that is alive can delay an answer.
+constexpr Duration kForgetAfter = 2min;
+constexpr Duration kLookForForgotten = 10s;
+constexpr std::size_t kMaxForgotten = 1024;  // of a connection: a peer that never answers must not make us hold more
 // How often a writer that the budget refused is offered room again: memory may have become free in another session.
 constexpr Duration kAskMemoryAgain = 20ms;
 
@@ -207,12 +214,40 @@ void EngineImpl::apply_requests() {
 
 void EngineImpl::apply_request(StreamImpl& s) {
   if (s.gone || conn == nullptr) return;
-  if (std::exchange(s.stop_reading_wanted, false)) ngtcp2_conn_shutdown_stream_read(conn, 0, s.number, s.abort_code);
+  if (std::exchange(s.stop_reading_wanted, false)) {
+    ngtcp2_conn_shutdown_stream_read(conn, 0, s.number, s.abort_code);
+    s.stopped_reading_at = now;
+    look_for_forgotten_at = std::min(look_for_forgotten_at, now + kForgetAfter);
+  }
   if (std::exchange(s.stop_writing_wanted, false)) {
     ngtcp2_conn_shutdown_stream_write(conn, 0, s.number, s.abort_code);
     s.send.fail(memory);  // ngtcp2 looks at none of it again
   }
   if (s.owed_credit > 0) ngtcp2_conn_extend_max_stream_offset(conn, s.number, std::exchange(s.owed_credit, 0));
+}
+
+void EngineImpl::forget_unanswered() {
+  if (now < look_for_forgotten_at) return;
+  look_for_forgotten_at = TimePoint::max();
+  std::vector<StreamImpl*> unanswered;
+  for (StreamHook& hook : streams) {
+    StreamImpl& s = static_cast<StreamImpl&>(hook);
+    if (!s.stop_reading || s.stop_reading_wanted || s.gone || s.fin_received || s.peer_reset) continue;
+    look_for_forgotten_at = now + kLookForForgotten;
+    const bool all_said = s.stop_writing || s.fin_sent;
+    const bool answered_to = heard > s.stopped_reading_at + kForgetAfter / 2;  // it is not the path
+    if (s.released && all_said && answered_to && now - s.stopped_reading_at >= kForgetAfter) unanswered.push_back(&s);
+  }
+  for (StreamImpl* s : unanswered) {
+    if (counters.streams_forgotten == kMaxForgotten) return;
+    counters.streams_forgotten++;
+    // Unacknowledged, still: that the peer wants no more, of which the library does not tell, had it drop the rest.
+    if (!s->stop_writing && !s->send.all_acknowledged()) ngtcp2_conn_shutdown_stream_write(conn, 0, s->number, s->abort_code);
+    ngtcp2_conn_set_stream_user_data(conn, s->number, nullptr);
+    s->gone = true;
+    s->send.fail(memory);
+    reap(*s);
+  }
 }
 
 // How much of a stream may wait to be sent.
