@@ -49,6 +49,9 @@ def test_metrics_are_prometheus_text(to_edge):
         assert names, text[:1000]
         for line in text.splitlines():
             assert line.startswith("#") or re.fullmatch(r'fairlead_\w+(\{[^}]*\})? [-+0-9.eEInfNa]+', line), line
+        assert component.metric("fairlead_flows_open") == 1
+    assert to_edge.site.cloud.metric("fairlead_tcp_connections") == 1
+    assert to_edge.site.cloud.metric("fairlead_sessions") == 1
 
 
 def test_health_and_readiness(linked):

@@ -14,6 +14,6 @@ from . import proc
 from .lab import Host, Lab, behind_nat, side_by_side
 from .namespace import sweep
 from .process import Process
-from .wait import Clock, TimeoutExpired, during, until
+from .wait import Clock, TimeoutExpired, until
 
-__all__ = ["Clock", "Host", "Lab", "Process", "TimeoutExpired", "behind_nat", "during", "proc", "side_by_side", "sweep", "until"]
+__all__ = ["Clock", "Host", "Lab", "Process", "TimeoutExpired", "behind_nat", "proc", "side_by_side", "sweep", "until"]

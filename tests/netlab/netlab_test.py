@@ -93,9 +93,3 @@ with netlab.behind_nat({str(tmp_path / "killed")!r}) as lab:
 def test_until_names_what_did_not_happen():
     with pytest.raises(netlab.TimeoutExpired, match="the moon rises"):
         netlab.until(lambda: False, 0.05, "the moon rises")
-
-
-def test_during_names_what_ended():
-    answers = iter([True, True, False])
-    with pytest.raises(AssertionError, match="the sun shines"):
-        netlab.during(lambda: next(answers), 5, "the sun shines")

@@ -65,8 +65,9 @@ class Site:
         self.edges = {}
         self.link_address = f"{lab.cloud.address}:{lab.port(LINK_PORT)}"
 
-    def fairlead(self, *words, check=True, timeout=60, host=None):
-        return (host or self.lab.cloud).run([self.binary, *words], check=check, timeout=timeout)
+    def fairlead(self, *words, check=True):
+        """Runs one command in the cloud."""
+        return self.lab.cloud.run([self.binary, *words], check=check)
 
     def init(self, *more_names):
         names = [word for name in (self.lab.cloud.address, *more_names) for word in ("--name", name)]

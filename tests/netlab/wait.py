@@ -28,15 +28,6 @@ def until(condition, seconds, what):
         time.sleep(POLL_SECONDS)
 
 
-def during(condition, seconds, what):
-    """`condition()` must stay true for `seconds`; raises AssertionError naming `what` once it is not."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not condition():
-            raise AssertionError(f"did not stay so for {seconds:g} s: {what}")
-        time.sleep(POLL_SECONDS)
-
-
 class Clock:
     """Seconds since it was made."""
 
