@@ -128,3 +128,5 @@ def test_the_link_runs_over_ipv6(lab, request):
     client, target = way_of(site, "cloud-to-edge").pair()
     client.sendall(b"question")
     assert target.recv(100) == b"question"
+    client.close()
+    target.close()

@@ -119,6 +119,6 @@ def test_a_port_that_is_taken_is_named(site):
     (other / "config.yaml").write_text(f"admin: {{listen: 127.0.0.1:{site.lab.port(19443)}}}\n")
     with site.cloud.host.listen(site.lab.port(19443), "127.0.0.1"):
         address = f"127.0.0.1:{site.lab.port(18444)}"
-        result = site.fairlead("cloud", "--dir", other, "--listen", address, check=False, timeout=10)
+        result = site.fairlead("cloud", "--dir", other, "--listen", address, check=False)
     assert result.returncode == 2
     assert str(site.lab.port(19443)) in result.stderr + result.stdout
