@@ -1,10 +1,8 @@
 #include "runtime/asio_loop.h"
 
-#include <algorithm>
 #include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -12,6 +10,7 @@
 #include <optional>
 #include <random>
 
+#include "runtime/resolver.h"
 #include "runtime/scope.h"
 
 namespace fairlead {
@@ -34,7 +33,7 @@ TimePoint monotonic_now() { return TimePoint(std::chrono::duration_cast<Duration
 
 class AsioLoop::Impl {
  public:
-  Impl() : io(1), guard(asio::make_work_guard(io)), timer(io) {}
+  explicit Impl(AsioLoop& loop) : io(1), guard(asio::make_work_guard(io)), timer(io), resolver(loop) {}
 
   // The reactor is asked to wake us at the next timer. A wake-up that is too early does no harm, so it is moved only when it
   // has become too late.
@@ -60,10 +59,11 @@ class AsioLoop::Impl {
   std::mutex mutex;
   std::vector<std::move_only_function<void()>> posted;
   std::atomic<bool> stopped{false};
+  Resolver resolver;
 };
 
-AsioLoop::AsioLoop() : Loop(entropy()), impl_(std::make_unique<Impl>()) {}
-AsioLoop::~AsioLoop() = default;
+AsioLoop::AsioLoop() : Loop(entropy()), impl_(std::make_unique<Impl>(*this)) {}
+AsioLoop::~AsioLoop() { impl_->resolver.close(); }
 
 TimePoint AsioLoop::now() const { return monotonic_now(); }
 WallTime AsioLoop::wall_now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -163,36 +163,8 @@ void FdEvents::Awaiter::await_suspend(std::coroutine_handle<> frame) {
   state.start(direction_);
 }
 
-namespace {
-
-struct Lookup {
-  explicit Lookup(AsioLoop& loop) : resolver(loop.impl().io), done(loop) {}
-  asio::ip::tcp::resolver resolver;
-  WaitQueue done;
-  std::optional<Result<std::vector<std::string>>> answer;
-};
-
-}  // namespace
-
 Task<Result<std::vector<std::string>>> resolve_host(AsioLoop& loop, std::string host) {
-  // Shared with the resolver's thread, whose answer may come after this coroutine was destroyed.
-  auto lookup = std::make_shared<Lookup>(loop);
-  lookup->resolver.async_resolve(
-      host, "", [lookup, host](const boost::system::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
-        if (error) {
-          lookup->answer = fail(Code::unreachable, "resolve \"{}\": {}", host, error.message());
-        } else {
-          std::vector<std::string> addresses;
-          for (const auto& entry : found) {
-            std::string text = entry.endpoint().address().to_string();
-            if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) addresses.push_back(std::move(text));
-          }
-          lookup->answer = std::move(addresses);
-        }
-        lookup->done.wake_all();
-      });
-  while (!lookup->answer) co_await lookup->done.wait();
-  co_return *std::move(lookup->answer);
+  return loop.impl().resolver.resolve(std::move(host));
 }
 
 }  // namespace fairlead

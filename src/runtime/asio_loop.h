@@ -1,4 +1,4 @@
-// asio_loop.h: a Loop on the real clock; Boost.Asio is its reactor and its resolver. One thread calls run().
+// asio_loop.h: a Loop on the real clock; Boost.Asio is its reactor. One thread calls run().
 #pragma once
 #include <memory>
 #include <string>
