@@ -26,13 +26,16 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def lab(request):
-    """Hosts `cloud` and `edge` with a NAT router between. Fails the test when a process of it ended without being asked to."""
+    """Hosts `cloud` and `edge` with a NAT router between. Fails the test when a process ended without being asked to, or a sanitizer
+    found something.
+    """
     logs = request.config.getoption("--logs") / request.node.name.replace("/", "_")
     with netlab.behind_nat(logs, loopback=request.config.getoption("--loopback")) as lab:
         yield lab
-        unasked = lab.ended_by_themselves()
-    if unasked:
-        pytest.fail("\n".join(unasked))
+        found = lab.ended_by_themselves()
+    found += lab.sanitizer_reports()
+    if found:
+        pytest.fail("\n".join(found))
     if not any(request.node.stash[_FAILED]):
         shutil.rmtree(logs)
 

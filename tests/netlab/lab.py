@@ -20,6 +20,7 @@ from . import namespace, owner
 from .process import Process
 from .wait import until
 
+_SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 _LISTEN = "0A"  # a socket's state in /proc/net/tcp
 CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2"
 CLOUD_WAN6, NAT_WAN6, NAT_LAN6, EDGE_LAN6 = "fd77:1::1", "fd77:1::2", "fd77:2::1", "fd77:2::2"
@@ -140,6 +141,10 @@ class Lab:
     def ended_by_themselves(self):
         """Sentences about processes that ended without being asked to."""
         return [f"{p.name} ended by itself with status {p.status}: {p.log}" for p in self.processes if p.ended_by_itself]
+
+    def sanitizer_reports(self):
+        """Sentences about what a binary that was built with a sanitizer has found; complete once the lab is closed."""
+        return [f"{kind}: {log}" for log in sorted(self.logs.glob("*.log")) for kind in _SANITIZER_REPORTS if kind in log.read_text(errors="replace")]
 
     def close(self):
         for process in reversed(self.processes):

@@ -64,6 +64,13 @@ def test_a_process_that_ends_by_itself_is_named(tmp_path):
         assert lab.ended_by_themselves() == [f"crash ended by itself with status -11: {process.log}"]
 
 
+def test_what_a_sanitizer_found_is_named(tmp_path):
+    with netlab.side_by_side(tmp_path / "logs", loopback=True) as lab:
+        lab.edge.start("leaky", ["sh", "-c", "echo '==1==ERROR: LeakSanitizer: detected memory leaks'"], ends=True).wait(5)
+        lab.edge.start("clean", ["true"], ends=True).wait(5)
+    assert lab.sanitizer_reports() == [f"ERROR: LeakSanitizer: {tmp_path}/logs/leaky.log"]
+
+
 def test_sweep_removes_what_a_killed_run_left_and_nothing_else(lab, tmp_path):
     script = f"""
 import sys; sys.path.insert(0, {str(TESTS)!r})
