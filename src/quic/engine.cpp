@@ -141,7 +141,8 @@ void EngineImpl::feed(const net::Datagram& datagram) {
     failed(rv);
   } else {
     after_reading();
-    if (path_may_have_changed || datagram.from != peer) look_at_path();
+    if (server && datagram.from == peer) unproved.received(datagram.payload.size());
+    if (path_may_have_changed || datagram.from != peer) look_at_path(datagram.payload.size());
   }
   deliver();
 }
@@ -172,6 +173,7 @@ void EngineImpl::handshake_completed() {
   alpn = tls->alpn();
   if (server) {
     confirmed = true;
+    unproved.proved(peer);
     tls->send_ticket();
     submit_address_token(ngtcp2_conn_get_path(conn)->remote);
   }
@@ -191,11 +193,12 @@ void EngineImpl::submit_address_token(const ngtcp2_addr& to) {
   if (n > 0) ngtcp2_conn_submit_new_token(conn, token, static_cast<std::size_t>(n));
 }
 
-void EngineImpl::look_at_path() {
+void EngineImpl::look_at_path(std::size_t datagram_size) {
   path_may_have_changed = false;
   const ngtcp2_path* path = ngtcp2_conn_get_path(conn);
   const net::SocketAddress l = from_ngtcp2(path->local), r = from_ngtcp2(path->remote);
   if (l == local && r == peer) return;
+  if (r != peer) unproved.moved(r, datagram_size);
   local = l;
   peer = r;
   bulk_gate.path_changed();

@@ -150,6 +150,7 @@ int path_validation(ngtcp2_conn*, std::uint32_t flags, const ngtcp2_path* path, 
                     void* user) noexcept {
   EngineImpl& e = self(user);
   e.path_may_have_changed = true;
+  if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) e.unproved.proved(from_ngtcp2(path->remote));
   if (e.server && (flags & NGTCP2_PATH_VALIDATION_FLAG_NEW_TOKEN) != 0 && result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS)
     e.submit_address_token(path->remote);
   return 0;

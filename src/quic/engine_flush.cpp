@@ -89,6 +89,14 @@ void EngineImpl::flush(Engine::Emit emit) {
   deliver();
 }
 
+// The library would write nothing and must not be asked: see unproved_peer.h.
+bool EngineImpl::mute() const {
+  if (!server || !unproved.spent()) return false;
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(conn, &info);
+  return info.bytes_in_flight >= info.cwnd;
+}
+
 // What was asked for without a time, and what has to wait until the library allows it.
 void EngineImpl::apply_wishes() {
   if (phase != Phase::open) return;
@@ -131,6 +139,7 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
       more_to_write = true;
       break;
     }
+    if (mute()) break;
     const std::size_t usual = packet_size();
     ngtcp2_pkt_info packet{};
     const ngtcp2_ssize n = write_packet(path.get(), &packet, batcher.room_for(room), room, data, bulk_gate.open(in_flight));
@@ -143,6 +152,7 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
     const std::size_t size = static_cast<std::size_t>(n);
     total += size;
     in_flight += size;
+    if (server && from_ngtcp2(path.get()->remote) == peer) unproved.sent(size);
     batcher.add(*path.get(), settings.ecn ? static_cast<std::uint8_t>(packet.ecn) : std::uint8_t{0}, size, size > usual);
   }
   batcher.send();

@@ -25,6 +25,7 @@
 #include "quic/scheduler.h"
 #include "quic/send_buffer.h"
 #include "quic/tls_session.h"
+#include "quic/unproved_peer.h"
 
 namespace fairlead::quic {
 
@@ -117,7 +118,8 @@ class EngineImpl {
   void after_reading();
   void handshake_completed();
   void submit_address_token(const ngtcp2_addr& peer);
-  void look_at_path();
+  void look_at_path(std::size_t datagram_size = 0);
+  bool mute() const;
   void deliver();
   std::size_t max_datagram() const;
   std::size_t packet_size() const;
@@ -195,6 +197,7 @@ class EngineImpl {
 
   net::SocketAddress local, peer;
   std::optional<net::SocketAddress> wanted_local;  // migrate()
+  UnprovedPeer unproved;                           // server, after its peer has moved
 
   std::size_t stream_count = 0;
   List<StreamHook> streams;

@@ -200,6 +200,35 @@ TEST(EnginePath, ANatThatForgetsGivesTheClientANewPortUnnoticed) {
   EXPECT_TRUE(pair.client.paths.empty());
 }
 
+// A server may send little to an address that is not proved, and can prove none while its congestion window is full of what was lost.
+TEST(EnginePath, ANewPortJustBeforeAnOutageDoesNotSilenceTheServer) {
+  for (std::uint64_t seed = 1; seed <= 40; seed++) {
+    Scenario scenario;
+    scenario.path = {.delay = 30ms, .rate = 12'500'000};
+    scenario.client.chance = scenario.server.chance = seed;
+    Pair pair(scenario);
+    ASSERT_TRUE(pair.connect());
+    EngineStream* s = pair.server.engine->open_stream(Priority::interactive);
+    pair.kept.push_back(s);
+    std::uint64_t received = 0;
+    pair.pump = [&] {
+      pour(*s);
+      for (EngineStream* c : pair.client.opened) received += read(*c).size();
+    };
+    pair.run_for(std::chrono::milliseconds(500 + 7 * seed));
+    // The server hears of the new port by one packet, and then nothing gets through.
+    pair.nat = address("203.0.113.7:61000");
+    pair.client.engine->send_datagram(as_bytes(std::string(1000, 'd')), Priority::control);
+    ASSERT_TRUE(pair.run(1s, [&] { return pair.server.engine->peer() == pair.nat; }));
+    pair.cut = true;
+    pair.run_for(2s);
+    pair.cut = false;
+    const std::uint64_t before = received;
+    EXPECT_TRUE(pair.run(10s, [&] { return received > before + 100'000; })) << "seed " << seed;
+    for (EngineStream* c : pair.client.opened) pair.kept.push_back(c);
+  }
+}
+
 TEST(EnginePath, KeysAreUpdatedByEitherSideInMidStream) {
   Pair pair(narrow());
   ASSERT_TRUE(pair.connect());
