@@ -122,6 +122,7 @@ class LinkWorld {
         session(options.session),
         quic(options.quic),
         session_memory(options.session_memory) {
+    quic.engine.chance = options.link.seed;
     quic.engine.overload_code = static_cast<std::uint64_t>(FlowCode::overloaded);
     cloud_host = &net.host("cloud.example", ip("192.0.2.1"));
     start_cloud();
