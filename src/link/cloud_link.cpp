@@ -74,9 +74,7 @@ Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
   const std::vector<Bytes> views(chain.begin(), chain.end());
   auto peer = pki::check_peer(views, trust_.credentials()->trust(), pki::ExpectEdge{}, *trust_.revoked(), loop_.wall_now());
   if (!peer) {
-    counters_.refused_identity++;
-    log::warn("link", "refused {}: {}", from, peer.error().message);
-    carrier->refuse(peer.error().alert(), peer.error().close_text());
+    refuse_identity(*carrier, peer.error());
     co_return;
   }
 
@@ -94,6 +92,11 @@ Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
     co_return;
   }
 
+  // It may have taken its time, and the revocation list has changed.
+  if (auto refusal = pki::refuse_if_ended(*peer, *trust_.revoked(), loop_.wall_now())) {
+    refuse_identity(*carrier, *refusal);
+    co_return;
+  }
   if (hello->version_min > wire::kVersionMax || hello->version_max < wire::kVersionMin) {
     std::string message =
         fmt::format("the edge speaks versions {} to {} of the link's protocol, this cloud {} to {}: upgrade the older one",
@@ -120,6 +123,12 @@ Task<void> CloudLink::greet(std::unique_ptr<net::MuxConnection> carrier) {
   greeting.end();
   auto serving = serve(std::move(carrier), std::move(control), *std::move(peer), *std::move(hello));
   co_await serving;
+}
+
+void CloudLink::refuse_identity(net::MuxConnection& carrier, const pki::Refusal& refusal) {
+  counters_.refused_identity++;
+  log::warn("link", "refused {}: {}", carrier.peer(), refusal.message);
+  carrier.refuse(refusal.alert(), refusal.close_text());
 }
 
 Task<void> CloudLink::refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message) {

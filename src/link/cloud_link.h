@@ -81,6 +81,7 @@ class CloudLink final : public Peers {
   Task<void> greet(std::unique_ptr<net::MuxConnection> carrier);
   Task<void> serve(std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer,
                    wire::Hello hello);
+  void refuse_identity(net::MuxConnection& carrier, const pki::Refusal& refusal);
   Task<void> refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message);
   void end_at(LoopIndex loop, SessionId session, wire::SessionCode code, std::string reason);
   Task<FlowResult<std::unique_ptr<Flow>>> open_remote(LoopIndex home, NodeName node, wire::FlowOpen open);

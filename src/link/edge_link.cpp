@@ -44,6 +44,7 @@ Task<void> EdgeLink::run() {
     set_state(EdgeState::dialling);
     status_.attempts++;
     was_connected_ = false;
+    lasted_ = {};
     Error why = co_await attempt();
     if (stopped_) break;
     // The same reason again and again is said once: an edge may try for days.
@@ -51,10 +52,9 @@ Task<void> EdgeLink::run() {
       log::warn("link", "{} the cloud at {}: {}", was_connected_ ? "lost" : "cannot reach", status_.cloud, text);
       status_.last_error = std::move(text);
     }
-    if (was_connected_) {
-      status_.attempts = 0;
-      bound = options_.retry_first;
-    }
+    if (was_connected_) status_.attempts = 0;
+    // A session that is ended at once again (by a twin that has the same name, by a cloud that is no good) is no reason to hurry.
+    if (lasted_ >= options_.retry_cap) bound = options_.retry_first;
     set_state(EdgeState::waiting);
     const auto wait = Duration(static_cast<Duration::rep>(loop_.random().unit() * static_cast<double>(bound.count())));
     bound = std::min(bound * 2, options_.retry_cap);
@@ -70,6 +70,7 @@ Task<Error> EdgeLink::attempt() {
 
   Error last(Code::unreachable, "no address was tried");
   for (const net::IpAddress& ip : *addresses) {
+    if (stopped_) break;
     const net::SocketAddress to{ip, options_.cloud.port};
     status_.address = to;
     auto endpoint = make_endpoint_(to);
@@ -98,12 +99,18 @@ Task<Error> EdgeLink::attempt() {
       last = Error::wrap(fmt::format("greet {}", to), session.error());
       continue;
     }
+    if (stopped_) {  // meanwhile
+      (*session)->end(wire::SessionCode::draining, "the edge is going away");
+      break;
+    }
     was_connected_ = true;
     session_ = *session;
+    const TimePoint begun = loop_.now();
     set_state(EdgeState::connected);
     changed_.wake_all();
     log::info("link", "connected to the cloud at {} ({})", status_.cloud, to);
     net::MuxClose how = co_await session_->run();
+    lasted_ = loop_.now() - begun;
     ended_.add(session_->tally(), session_->carrier().stats());
     ended_.flows_open = 0;
     session_.reset();

@@ -2,7 +2,7 @@
 //
 // Invariant: connected means that the cloud's HelloReply has come (a client's handshake is done before the server has looked at its
 // certificate). Between tries it waits a random time up to a bound that doubles to `retry_cap` (full jitter), so that a thousand
-// edges do not come back in one instant.
+// edges do not come back in one instant; after a session that held for `retry_cap` it begins anew.
 #pragma once
 #include <functional>
 #include <memory>
@@ -82,7 +82,8 @@ class EdgeLink final : public Peers {
   EdgeStatus status_;
   LinkTotals ended_;  // of sessions that are over
   bool stopped_ = false;
-  bool was_connected_ = false;
+  bool was_connected_ = false;  // by this try,
+  Duration lasted_{};           // and for how long
   std::optional<quic::Resumption> resumption_;
   std::unique_ptr<quic::Endpoint> endpoint_;
   std::shared_ptr<Session> session_;

@@ -9,7 +9,8 @@ net::Priority priority_of(TrafficClass c) {
     case TrafficClass::management: return net::Priority::management;
     case TrafficClass::bulk: return net::Priority::bulk;
     case TrafficClass::background: return net::Priority::background;
-    case TrafficClass::unspecified: case TrafficClass::interactive: return net::Priority::interactive;
+    case TrafficClass::unspecified:
+    case TrafficClass::interactive: return net::Priority::interactive;
   }
   return net::Priority::interactive;
 }
@@ -45,7 +46,12 @@ Task<Result<std::vector<std::byte>>> read_frame(net::MuxStream& stream, std::siz
 }
 
 Flow::Flow(Loop& loop, std::unique_ptr<net::MuxStream> stream, wire::FlowOpen open, FlowId id, std::shared_ptr<FlowTally> tally)
-    : loop_(loop), stream_(std::move(stream)), open_(std::move(open)), id_(id), tally_(std::move(tally)), own_class_(priority_of(open_.traffic_class)) {
+    : loop_(loop),
+      stream_(std::move(stream)),
+      open_(std::move(open)),
+      id_(id),
+      tally_(std::move(tally)),
+      own_class_(priority_of(open_.traffic_class)) {
   tally_->open++;
   tally_->opened++;
 }
@@ -77,6 +83,8 @@ Task<FlowResult<wire::FlowReply>> Flow::reply() {
 }
 
 Task<Result<void>> Flow::accept(std::string head) {
+  if (head.size() > wire::kMaxFlowHead)
+    co_return fail(Code::too_large, "a reply's head of {} bytes: at most {} are allowed", head.size(), wire::kMaxFlowHead);
   const std::vector<std::byte> frame = wire::encode(wire::FlowReply{.head = std::move(head)});
   auto written = co_await stream_->write(frame);
   co_return written;

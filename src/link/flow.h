@@ -15,9 +15,9 @@ namespace fairlead::link {
 
 // What a session counts of its flows. Shared by the session and its flows, since either may go first.
 struct FlowTally {
-  std::string peer;            // the other side: a node's name, or "cloud"
-  std::uint64_t open = 0;      // now
-  std::uint64_t opened = 0;    // ever
+  std::string peer;          // the other side: a node's name, or "cloud"
+  std::uint64_t open = 0;    // now
+  std::uint64_t opened = 0;  // ever
   std::uint64_t refused = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;  // payload
 };

@@ -69,9 +69,16 @@ Task<FlowResult<std::unique_ptr<Flow>>> Session::open(wire::FlowOpen open) {
   if (!peer_has("plugin/" + open.plugin))
     co_return link::refuse(FlowCode::unsupported, fmt::format("{} has no plug-in \"{}\"", peer_, open.plugin));
 
+  if (open.head.size() > wire::kMaxFlowHead)
+    co_return link::refuse(FlowCode::protocol,
+                           fmt::format("a flow's head of {} bytes: at most {} are allowed", open.head.size(), wire::kMaxFlowHead));
+
   const TimePoint deadline = loop_.now() + (open.remaining > 0ns ? open.remaining : options_.open_timeout);
   auto stream = co_await carrier_->open(priority_of(open.traffic_class), deadline);
-  if (!stream) co_return link::refuse(flow_code_of(stream.error().code()), stream.error().describe());
+  if (!stream) {
+    const FlowCode code = carrier_->close_state() ? FlowCode::link_down : flow_code_of(stream.error().code());
+    co_return link::refuse(code, stream.error().describe());
+  }
   if (open.remaining > 0ns) open.remaining = std::max<Duration>(deadline - loop_.now(), 1ms);
 
   const std::vector<std::byte> frame = wire::encode(open);
@@ -89,13 +96,17 @@ Task<void> Session::accept_flows() {
       // Still one answer that says why, instead of a reset that does not.
       const bool draining = we_drain_;
       Refusal refusal{draining ? FlowCode::draining : FlowCode::overloaded, Delivered::no, draining ? drain_reason_ : "too many flows"};
-      auto refusing = refuse_stream(**stream, std::move(refusal));
-      co_await refusing;
+      tasks_.spawn(turn_away(*std::move(stream), std::move(refusal)));  // it may have to wait for memory; the next ones do not
       continue;
     }
     serving_++;
     tasks_.spawn(serve(*std::move(stream)));
   }
+}
+
+Task<void> Session::turn_away(std::unique_ptr<net::MuxStream> stream, Refusal refusal) {
+  auto refusing = refuse_stream(*stream, std::move(refusal));
+  co_await refusing;
 }
 
 Task<void> Session::refuse_stream(net::MuxStream& stream, Refusal refusal) {
@@ -203,7 +214,9 @@ Task<void> Session::drain(Duration limit, std::string reason) {
   auto written = co_await control_->write(frame);
   static_cast<void>(written);
   const TimePoint end_at = loop_.now() + limit;
-  while (tally_->open > 0 && loop_.now() < end_at && !carrier_->close_state()) {
+  // What flows that are over had still to send is in streams. A silent peer takes none of it.
+  const auto busy = [this] { return tally_->open > 0 || (!suspect_ && carrier_->stats().streams > 1); };
+  while (busy() && loop_.now() < end_at && !carrier_->close_state()) {
     // Flows that we opened end without a word to us: look again now and then.
     co_await loop_.sleep(std::min<Duration>(50ms, limit));
   }

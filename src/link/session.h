@@ -68,6 +68,7 @@ class Session {
   Task<void> read_control();
   Task<void> accept_flows();
   Task<void> serve(std::unique_ptr<net::MuxStream> stream);
+  Task<void> turn_away(std::unique_ptr<net::MuxStream> stream, Refusal refusal);
   Task<void> refuse_stream(net::MuxStream& stream, Refusal refusal);
   Task<void> watch_silence();
   FlowId next_flow_id();
