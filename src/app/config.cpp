@@ -150,6 +150,7 @@ quic::EngineSettings engine_settings(const LinkConfig& link) {
   settings.idle_timeout = link.survive + 30s;
   settings.keep_alive = link.keep_alive;
   settings.max_streams = link.max_streams;
+  settings.overload_code = static_cast<std::uint64_t>(wire::FlowCode::overloaded);
   return settings;
 }
 
