@@ -35,6 +35,13 @@ std::optional<std::string_view> take(std::string_view& rest, std::string_view se
   return part;
 }
 
+std::optional<std::size_t> number(std::string_view digits) {
+  std::size_t value = 0;
+  const auto [stopped, error] = std::from_chars(digits.begin(), digits.end(), value);
+  if (error != std::errc{} || stopped != digits.end()) return std::nullopt;
+  return value;
+}
+
 std::unexpected<BadRequest> bad(int status, std::string message) { return std::unexpected(BadRequest{status, std::move(message)}); }
 
 struct Field {
@@ -133,9 +140,9 @@ Result<Response> parse_response(std::string_view bytes) {
   Response response;
   const auto version = take(bytes, " ");
   const auto status = take(bytes, " ");
-  if (version != "HTTP/1.1" || !status || status->size() != 3) return cannot();
-  if (std::from_chars(status->data(), status->data() + 3, response.status).ptr != status->data() + 3) return cannot();
-  if (!take(bytes, "\r\n")) return cannot();
+  const auto code = status && status->size() == 3 ? number(*status) : std::nullopt;
+  if (version != "HTTP/1.1" || !code || !take(bytes, "\r\n")) return cannot();
+  response.status = static_cast<int>(*code);
   std::optional<std::size_t> length;
   for (;;) {
     const auto line = take(bytes, "\r\n");
@@ -145,10 +152,8 @@ Result<Response> parse_response(std::string_view bytes) {
     if (!field) return cannot();
     if (equal_fold(field->name, "content-type")) response.content_type = field->value;
     if (equal_fold(field->name, "content-length")) {
-      std::size_t value = 0;
-      const char* past = field->value.data() + field->value.size();
-      if (std::from_chars(field->value.data(), past, value).ptr != past) return cannot();
-      length = value;
+      length = number(field->value);
+      if (!length) return cannot();
     }
   }
   if (!length) return cannot();

@@ -112,6 +112,13 @@ TEST(AdminHttp, HeadHasNoBodyButItsLength) {
   EXPECT_NE(text.find("Content-Length: 5\r\n"), std::string::npos);
 }
 
+TEST(AdminHttp, WhatIsNoAnswerOfOursIsRefused) {
+  for (const char* text :
+       {"", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"})
+    EXPECT_FALSE(parse_response(text)) << text;
+}
+
 TEST(AdminHttp, EveryPrefixOfAResponseIsAnError) {
   const std::string text = format_response({.body = "12345"}, false, false);
   for (std::size_t n = 0; n < text.size(); n++) EXPECT_FALSE(parse_response(text.substr(0, n))) << n;

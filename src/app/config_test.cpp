@@ -68,7 +68,7 @@ std::map<std::string, std::string> keys_of(std::string_view file) {
   return keys;
 }
 
-std::string without_ticks(std::string cell) {
+std::string without_ticks(const std::string& cell) {
   const bool quoted = cell.size() > 2 && cell.starts_with('`') && cell.ends_with('`');
   return quoted ? cell.substr(1, cell.size() - 2) : "";
 }

@@ -15,7 +15,7 @@ namespace fairlead::app {
 
 class Rules {
  public:
-  Rules(std::filesystem::path folder, route::Site site) : directory_(folder.string(), std::move(site)) {}
+  Rules(const std::filesystem::path& folder, route::Site site) : directory_(folder.string(), std::move(site)) {}
 
   // Watcher's thread, and once before it begins. Reads what changed; null if nothing did or if it cannot be used: then the last good
   // rules stay, and the log and problems() say why.

@@ -15,7 +15,8 @@ namespace json = boost::json;
 // What the other side said when it closed may be any bytes: not fit for JSON, which is UTF-8.
 std::string foreign_text(std::string_view text) { return pki::printable(text, 500); }
 
-double ms(Duration d) { return static_cast<double>(d.count() / 1000) / 1000; }
+// To the microsecond.
+double ms(Duration d) { return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(d).count()) / 1000; }
 
 double loss(const net::MuxStats& s) {
   return s.packets_sent == 0 ? 0 : static_cast<double>(s.packets_lost) / static_cast<double>(s.packets_sent);
