@@ -69,8 +69,10 @@ class EchoEgress final : public Egress {
       auto bytes = co_await flow->peek();
       if (!bytes || bytes->empty()) break;
       const std::size_t n = bytes->size();
-      auto written = co_await flow->write(*bytes);
-      if (!written) co_return;
+      if (!swallow) {
+        auto written = co_await flow->write(*bytes);
+        if (!written) co_return;
+      }
       flow->consume(n);
     }
     static_cast<void>(flow->shut());
@@ -80,6 +82,7 @@ class EchoEgress final : public Egress {
   std::size_t ended = 0;
   std::optional<Refusal> refuse_with;
   Duration delay{};
+  bool swallow = false;  // reads and says nothing
 
  private:
   Loop& loop_;

@@ -92,6 +92,27 @@ TEST(Session, AnEdgeIsBackWithinFiveSecondsOfTheCloudsRestart) {
   EXPECT_TRUE(world.loop.run(echo(*world.cloud_link, to_node("edge-a"), 1000), 1s));
 }
 
+// Who only receives has nothing in flight that could go unanswered: that the sender died must be found all the same.
+TEST(Session, APureReceiverKnowsWithinFiveSecondsThatItsSenderDied) {
+  for (int at_ms = 500; at_ms < 600; at_ms += 7) {
+    LinkWorld world({.rtt = 30ms, .rate = 20'000'000});
+    TestEdge& edge = world.edge("edge-a");
+    world.loop.run(edge.link->connected(), 10s);
+    auto flow = world.loop.run(edge.link->open(Destination::cloud(), wire::FlowOpen{.plugin = "tcp"}), 1s);
+    ASSERT_TRUE(flow);
+    world.cloud->echo.swallow = true;
+    Scope traffic(world.loop);
+    traffic.spawn(send_pattern(**flow, 1'000'000'000));
+    world.loop.run_for(std::chrono::milliseconds(at_ms));
+    traffic.cancel_now();
+    flow->reset();
+    world.kill(edge);
+    world.loop.run_for(5s);
+    auto session = world.cloud_link->find(NodeName::parse("edge-a").value());
+    EXPECT_TRUE(session == nullptr || session->state() == SessionState::suspect) << "killed after " << at_ms << " ms";
+  }
+}
+
 TEST(Session, AnIdleEdgeFindsOutByItsKeepAlive) {
   LinkWorld world({.rtt = 50ms});
   TestEdge& edge = world.edge("edge-a");
