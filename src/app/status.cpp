@@ -149,7 +149,7 @@ std::string cloud_status_json(const std::map<NodeName, link::Nodes::Entry>& node
 std::string edge_status_json(const NodeName& node, const link::EdgeStatus& status, const std::vector<ListenerState>& listeners,
                              const std::vector<std::string>& problems) {
   json::object cloud{{"host", status.cloud}};
-  cloud["connected"] = status.carrier.has_value();
+  cloud["connected"] = status.state == link::EdgeState::connected;
   cloud["state"] = json::string(name(status.state));
   cloud["since"] = to_rfc3339(status.since);
   cloud["address"] = status.address.to_text();
@@ -174,7 +174,7 @@ Result<std::string> status_text(std::string_view text) {
       if (!v.is_object()) continue;
       const json::object& n = v.get_object();
       std::vector<std::string> row{text_of(n, "name"), text_of(n, "state"), text_of(n, "since"), text_of(n, "address")};
-      if (flag_of(n, "connected"))
+      if (n.contains("rtt_ms"))  // a suspect one has its numbers, too
         for (std::string& cell : carrier_cells(n)) row.push_back(std::move(cell));
       else
         row.push_back(text_of(n, "reason"));
@@ -188,7 +188,7 @@ Result<std::string> status_text(std::string_view text) {
   const json::object& c = cloud->get_object();
   rows.push_back({"NODE", "CLOUD", "STATE", "SINCE", "RTT", "LOSS", "IN", "OUT", "FLOWS"});
   std::vector<std::string> row{text_of(status, "node"), text_of(c, "host"), text_of(c, "state"), text_of(c, "since")};
-  if (flag_of(c, "connected"))
+  if (c.contains("rtt_ms"))
     for (std::string& cell : carrier_cells(c)) row.push_back(std::move(cell));
   else
     row.push_back(text_of(c, "last_error"));

@@ -113,6 +113,12 @@ TEST(Status, OfAnEdgeTellsOfItsCloud) {
   EXPECT_TRUE(connected.at("cloud").at("connected").as_bool());
   EXPECT_EQ(connected.at("cloud").at("rtt_ms"), 20.0);
   EXPECT_EQ(connected.at("cloud").at("flows"), 2);
+
+  edge.state = link::EdgeState::suspect;
+  const std::string suspect = edge_status_json(node("edge-a"), edge, {}, {});
+  EXPECT_FALSE(json::parse(suspect).at("cloud").at("connected").as_bool());
+  EXPECT_THAT(status_text(suspect).value(), HasSubstr("suspect"));
+  EXPECT_THAT(status_text(suspect).value(), HasSubstr("20.0 ms"));
 }
 
 TEST(Status, WhatAPeerSaidAtItsEndNeitherBreaksTheJsonNorSteersATerminal) {
