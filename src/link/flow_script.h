@@ -182,13 +182,14 @@ inline Task<void> play(Part& part, bool echo) {
 
 }  // namespace detail
 
-inline Task<void> play_opener(Loop& loop, Peers& peers, Destination to, FlowScript script, FlowRecord& record) {
+inline Task<void> play_opener(Loop& loop, Peers& peers, Destination to, FlowScript script, FlowRecord& record,
+                              int most_tries = kScriptTries) {
   record.opener.begun = true;
   wire::FlowOpen open{.plugin = "script", .backend = "default/script", .target = "127.0.0.1:9", .traffic_class = script.traffic_class};
   open.head = script.to_head();
   auto flow = co_await peers.open(to, open);
   // While the other side is silent, as an ingress may do that has time.
-  for (int tries = 1; !flow && flow.error().code == FlowCode::link_down && tries < kScriptTries; tries++) {
+  for (int tries = 1; !flow && flow.error().code == FlowCode::link_down && tries < most_tries; tries++) {
     co_await loop.sleep(kScriptPause);
     flow = co_await peers.open(to, open);
   }
