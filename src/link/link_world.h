@@ -112,6 +112,7 @@ struct WorldOptions {
   SessionOptions session;
   quic::EndpointSettings quic;
   std::size_t session_memory = 64_MiB;
+  std::size_t greeting = 1024;
 };
 
 class LinkWorld {
@@ -124,7 +125,8 @@ class LinkWorld {
         pki(pki::KeyKind::ed25519, loop.wall_now()),
         session(options.session),
         quic(options.quic),
-        session_memory(options.session_memory) {
+        session_memory(options.session_memory),
+        greeting(options.greeting) {
     quic.engine.chance = options.link.seed;
     quic.engine.overload_code = static_cast<std::uint64_t>(FlowCode::overloaded);
     cloud_host = &net.host("cloud.example", ip("192.0.2.1"));
@@ -143,7 +145,7 @@ class LinkWorld {
     endpoint = make_endpoint(*cloud_host, {net::IpAddress(), kPort}, cloud->process);
     endpoint->serve({cloud->trust.credentials(), {std::string(CloudLink::kAlpn)}});
     cloud_link = std::make_unique<CloudLink>(loop, LoopIndex(0), *endpoint, *nodes, cloud->trust, cloud->egresses,
-                                             CloudLink::Options{.session = session, .software = "test"});
+                                             CloudLink::Options{.session = session, .software = "test", .greeting = greeting});
     cloud_tasks = std::make_unique<Scope>(loop);
     cloud_tasks->spawn(cloud_link->run());
   }
@@ -192,7 +194,7 @@ class LinkWorld {
   pki::TestPki pki;
   SessionOptions session;
   quic::EndpointSettings quic;
-  std::size_t session_memory;
+  std::size_t session_memory, greeting;
   sim::Host* cloud_host = nullptr;
   std::unique_ptr<TestSide> cloud;
   std::unique_ptr<Nodes> nodes;
@@ -203,7 +205,6 @@ class LinkWorld {
   std::uint64_t boots = 0;
   std::vector<std::unique_ptr<TestEdge>> edges;
 
- private:
   std::unique_ptr<quic::Endpoint> make_endpoint(sim::Host& host, const net::SocketAddress& at, net::MemoryBudget& process) {
     quic::EndpointSecrets secrets;  // the same for each start, as the cloud's secret.key is
     return std::make_unique<quic::Endpoint>(loop, host.bind(at).value(), quic, secrets, process, session_memory);

@@ -21,11 +21,11 @@ inline constexpr std::uint32_t kVersionMin = 1;
 inline constexpr std::uint32_t kVersionMax = 1;
 
 inline constexpr std::size_t kMaxFeatures = 256;
-inline constexpr std::size_t kMaxLabels = 128;     // a node of Kubernetes has some 20
-inline constexpr std::size_t kMaxLabelSize = 318;  // prefix/name, as Kubernetes has it
-inline constexpr std::size_t kMaxMessage = 1024;   // a sentence for a person
+inline constexpr std::size_t kMaxLabels = 128;                  // a node of Kubernetes has some 20
+inline constexpr std::size_t kMaxLabelSize = 318;               // prefix/name, as Kubernetes has it
+inline constexpr std::size_t kMaxMessage = 1024;                // a sentence for a person
 inline constexpr std::size_t kMaxFlowHead = kMaxFrame - 4_KiB;  // of FlowOpen or FlowReply: the names beside it fit the frame, too
-inline constexpr std::size_t kMaxName = 512;       // plug-in, backend, target, source
+inline constexpr std::size_t kMaxName = 512;                    // plug-in, backend, target, source
 
 using Labels = std::map<std::string, std::string>;
 
