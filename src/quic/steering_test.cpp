@@ -259,11 +259,10 @@ TEST(BusyLoop, TimersAreServedWhileTheSocketIsSaturated) {
   int ticks = 0;
   tasks.spawn(tick(loop, ticks));
   bool intact = false;
-  const TimePoint begun = loop.now();
   loop.run(bulk(loop, client, server.local(), intact));
   EXPECT_TRUE(intact);
-  const auto milliseconds = (loop.now() - begun) / 1ms;
-  EXPECT_GT(ticks, milliseconds / 20) << "in " << milliseconds << " ms";
+  // A starved timer would fire once, when all is over. How often it does beyond that is a matter of the machine.
+  EXPECT_GT(ticks, 5);
 }
 
 }  // namespace
