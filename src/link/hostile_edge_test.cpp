@@ -176,6 +176,19 @@ TEST_F(HostileEdge, AVersionThatTheCloudDoesNotSpeakIsNamed) {
   EXPECT_TRUE(log.has("upgrade the older one"));
 }
 
+TEST_F(HostileEdge, ARevocationBetweenHandshakeAndHelloCounts) {
+  connect();
+  world.loop.run_for(1s);
+  auto list = pki::RevocationList::parse("node edge-x\n", "revoked").value();
+  world.cloud->trust.replace(std::make_shared<const pki::RevocationList>(std::move(list)));
+  world.cloud_link->check_sessions();
+  send(open(), wire::encode(hello()));
+  const net::MuxClose how = world.loop.run(connection->closed(), 60s);
+  EXPECT_FALSE(how.application);
+  EXPECT_EQ(how.code, 0x100u + 44) << "certificate_revoked";
+  EXPECT_EQ(world.cloud_link->counters().accepted, 1u) << "the honest one's";
+}
+
 TEST_F(HostileEdge, AFlowBeforeTheHelloIsNotServed) {
   connect();
   open();  // says nothing

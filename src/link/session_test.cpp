@@ -59,6 +59,32 @@ TEST(Session, AnUnknownPluginIsRefusedBeforeItCrossesTheLink) {
   EXPECT_EQ(flow.error().code, FlowCode::unsupported);
 }
 
+TEST(Session, AHeadAtTheLimitArrivesAndOnePastItIsRefusedHere) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a");
+  world.loop.run(edge.link->connected(), 10s);
+  const std::string name(wire::kMaxName, 'n');
+  wire::FlowOpen open{.plugin = "tcp", .backend = name, .target = name, .remaining = 10s, .traceparent = name, .source = name};
+  open.head = std::string(wire::kMaxFlowHead, 'h');
+  auto flow = world.loop.run(world.cloud_link->open(to_node("edge-a"), open), 1s);
+  ASSERT_TRUE(flow);
+  EXPECT_TRUE(world.loop.run((*flow)->reply(), 1s));
+  open.head += 'h';
+  flow = world.loop.run(world.cloud_link->open(to_node("edge-a"), open), 1s);
+  ASSERT_FALSE(flow);
+  EXPECT_EQ(flow.error().code, FlowCode::protocol);
+  EXPECT_EQ(flow.error().delivered, Delivered::no);
+}
+
+TEST(Session, LabelsOfTheHelloAreKnown) {
+  LinkWorld world({.rtt = 20ms});
+  TestEdge& edge = world.edge("edge-a");
+  world.loop.run(edge.link->connected(), 10s);
+  const NodeName node = NodeName::parse("edge-a").value();
+  EXPECT_EQ(world.nodes->all().at(node).labels, (wire::Labels{{"site", "test"}}));
+  EXPECT_EQ(world.cloud_link->find(node)->labels(), (wire::Labels{{"site", "test"}}));
+}
+
 TEST(Session, AKilledEdgeTakesOverFromItsOwnDeadSession) {
   LinkWorld world({.rtt = 50ms});
   TestEdge* edge = &world.edge("edge-a");
