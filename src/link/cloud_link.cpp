@@ -223,27 +223,47 @@ Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open(Destination to, wire::Fl
 
 namespace {
 
-// Between the loops: what the session's loop answered to open(). `asked` is the asking side, gone when its task was destroyed.
+// Between the loops: what the session's loop answered to open().
 struct RemoteOpen {
-  explicit RemoteOpen(Loop& loop) : answered(loop) {}
+  explicit RemoteOpen(Loop& loop) : user(loop), answered(loop) {}
+  Loop& user;
   WaitQueue answered;
   std::optional<FlowResult<wire::FlowOpen>> answer;
 };
 
+// Answers once, whatever becomes of the task that is to.
+class Answer {
+ public:
+  explicit Answer(std::shared_ptr<RemoteOpen> asked) : asked_(std::move(asked)) {}
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+  ~Answer() {
+    if (asked_) give(refuse(FlowCode::link_down, "the node's session is over"));
+  }
+  void give(FlowResult<wire::FlowOpen> result) {
+    Loop& user = asked_->user;
+    user.post([asked = std::exchange(asked_, nullptr), answer = std::move(result)]() mutable {
+      asked->answer = std::move(answer);
+      asked->answered.wake_all();
+    });
+  }
+
+ private:
+  std::shared_ptr<RemoteOpen> asked_;
+};
+
 Task<void> open_and_carry(CloudLink& link, NodeName node, wire::FlowOpen open, std::shared_ptr<RemoteFlow> remote,
-                          std::shared_ptr<RemoteOpen> asked, Loop& user) {
+                          std::shared_ptr<RemoteOpen> asked) {
+  Answer answer(std::move(asked));
   wire::FlowOpen head = open;
-  Destination to = Destination::to(std::move(node));
-  std::shared_ptr<Session> session = link.find(*to.node);
-  FlowResult<std::unique_ptr<Flow>> flow = refuse(FlowCode::link_down, fmt::format("node {} is not connected", *to.node));
+  std::shared_ptr<Session> session = link.find(node);
+  FlowResult<std::unique_ptr<Flow>> flow = refuse(FlowCode::link_down, fmt::format("node {} is not connected", node));
   if (session) flow = co_await session->open(std::move(open));
-  FlowResult<wire::FlowOpen> answer = std::move(head);
-  if (!flow) answer = std::unexpected(flow.error());
-  user.post([asked, result = std::move(answer)]() mutable {
-    asked->answer = std::move(result);
-    asked->answered.wake_all();
-  });
-  if (!flow) co_return;
+  if (!flow) {
+    answer.give(std::unexpected(flow.error()));
+    co_return;
+  }
+  answer.give(std::move(head));
   auto carrying = RemoteFlow::carry(std::move(remote), *std::move(flow));
   co_await carrying;
 }
@@ -258,8 +278,8 @@ Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open_remote(LoopIndex home, N
   tally->peer = node.value();
   // If this task is destroyed while it waits, so is the handle, and the carrying side ends the flow.
   std::unique_ptr<net::MuxStream> handle = remote->handle();
-  other.loop->post([link = other.link, to = std::move(node), head = std::move(open), remote, asked, user = &loop_]() mutable {
-    link->tasks_.spawn(open_and_carry(*link, std::move(to), std::move(head), std::move(remote), std::move(asked), *user));
+  other.loop->post([link = other.link, to = std::move(node), head = std::move(open), remote, asked]() mutable {
+    link->tasks_.spawn(open_and_carry(*link, std::move(to), std::move(head), std::move(remote), std::move(asked)));
   });
   while (!asked->answer) co_await asked->answered.wait();
   if (!*asked->answer) co_return std::unexpected(asked->answer->error());

@@ -163,7 +163,7 @@ class LinkWorld {
     start_cloud();
   }
 
-  TestEdge& edge(const std::string& name, std::shared_ptr<const pki::Credentials> credentials = nullptr) {
+  TestEdge& edge(const std::string& name, std::shared_ptr<const pki::Credentials> credentials = nullptr, std::uint16_t port = kPort) {
     auto made = std::make_unique<TestEdge>(loop, credentials ? credentials : pki.edge(name));
     made->host = hosts[name] != nullptr ? hosts[name] : &net.host(name, ip("10.0.0." + std::to_string(hosts.size())));
     hosts[name] = made->host;
@@ -175,7 +175,7 @@ class LinkWorld {
         },
         made->trust, made->egresses,
         EdgeLink::Options{.session = session,
-                          .cloud = {"cloud.example", kPort},
+                          .cloud = {"cloud.example", port},
                           .node = NodeName::parse(name).value(),
                           .labels = {{"site", "test"}},
                           .boot = BootId(++boots),

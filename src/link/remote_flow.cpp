@@ -31,6 +31,22 @@ void RemoteFlow::wake_producer(Direction& d, std::unique_lock<std::mutex>& lock)
   });
 }
 
+void RemoteFlow::wake_user() {
+  up_.producer.post([self = shared_from_this()] {
+    self->up_.room.wake_all();
+    self->down_.data.wake_all();
+    self->broken_.wake_all();
+  });
+}
+
+void RemoteFlow::wake_session() {
+  up_.consumer.post([self = shared_from_this()] {
+    self->up_.data.wake_all();
+    self->down_.room.wake_all();
+    self->left_.wake_all();
+  });
+}
+
 void RemoteFlow::push(Direction& d, Chunk chunk) {
   std::unique_lock lock(d.mutex);
   if (d.failure || d.unread) return;
@@ -45,30 +61,49 @@ void RemoteFlow::finish(Direction& d) {
   wake_consumer(d, lock);
 }
 
-void RemoteFlow::fail(Direction& d, Failure failure) {
-  {
-    std::unique_lock lock(d.mutex);
-    if (d.failure) return;
-    d.failure = std::move(failure);
-    d.chunks.clear();
-    wake_consumer(d, lock);
-  }
-  std::unique_lock lock(d.mutex);
-  wake_producer(d, lock);
-}
-
-void RemoteFlow::drop(Direction& d) {
-  std::unique_lock lock(d.mutex);
-  d.unread = true;
-  d.chunks.clear();
-  d.outstanding = 0;
-  wake_producer(d, lock);
-}
-
 void RemoteFlow::release(Direction& d, std::size_t n) {
   std::unique_lock lock(d.mutex);
   d.outstanding -= std::min(n, d.outstanding);
   if (d.outstanding <= kCredit / 2) wake_producer(d, lock);
+}
+
+void RemoteFlow::fail(Direction& d, Failure failure) {
+  const bool by_user = failure.by_user;
+  {
+    std::lock_guard lock(d.mutex);
+    if (d.failure) return;
+    d.failure = std::move(failure);
+    d.chunks.clear();
+  }
+  by_user ? wake_session() : wake_user();
+}
+
+void RemoteFlow::drop_down() {
+  {
+    std::lock_guard lock(down_.mutex);
+    down_.unread = true;
+    down_.chunks.clear();
+    down_.outstanding = 0;
+  }
+  wake_session();
+}
+
+// Also a half that was shut: what was sent may still be on its way.
+void RemoteFlow::break_off(const Error& error, std::uint64_t code) {
+  {
+    std::lock_guard lock(up_.mutex);
+    if (!broken_off_) broken_off_ = code;
+  }
+  const Failure failure{error, code, true};
+  fail(up_, failure);
+  fail(down_, failure);
+  wake_user();
+  wake_session();
+}
+
+std::optional<RemoteFlow::Failure> RemoteFlow::failure_of(const Direction& d) const {
+  std::lock_guard lock(d.mutex);
+  return d.failure;
 }
 
 Task<Result<void>> RemoteFlow::wait_room(Direction& d) {
@@ -107,11 +142,12 @@ class RemoteStream final : public net::MuxStream {
   explicit RemoteStream(std::shared_ptr<RemoteFlow> remote) : remote_(std::move(remote)) {}
 
   ~RemoteStream() override {
-    if (!shut_) remote_->fail(remote_->up_, cancelled());
-    remote_->drop(remote_->down_);
+    if (!shut_) remote_->break_off(Error(Code::cancelled, "given up"), static_cast<std::uint64_t>(FlowCode::cancelled));
+    remote_->drop_down();
   }
 
   Task<Result<Bytes>> peek() override {
+    if (auto failed = remote_->failure_of(remote_->down_)) co_return std::unexpected(failed->error);
     while (read_.size == at_ && !ended_) {
       auto next = co_await remote_->pop(remote_->down_);
       if (!next) co_return std::unexpected(next.error());
@@ -126,19 +162,25 @@ class RemoteStream final : public net::MuxStream {
   }
   void consume(std::size_t n) override {
     at_ += n;
+    if (at_ == read_.size) {
+      read_ = {};
+      at_ = 0;
+    }
     remote_->release(remote_->down_, n);
   }
 
   Task<Result<MutableBytes>> prepare() override {
+    if (shut_) co_return fail(Code::invalid, "writing after the stream's half was shut");
     auto room = co_await remote_->wait_room(remote_->up_);
     if (!room) co_return std::unexpected(room.error());
     if (!write_.bytes) write_.bytes = std::make_unique_for_overwrite<std::byte[]>(RemoteFlow::kBuffer);
     co_return MutableBytes(write_.bytes.get(), RemoteFlow::kBuffer);
   }
   void commit(std::size_t n) override {
+    RemoteFlow::Chunk chunk = std::exchange(write_, {});
     if (n == 0) return;
-    write_.size = n;
-    remote_->push(remote_->up_, std::exchange(write_, {}));
+    chunk.size = n;
+    remote_->push(remote_->up_, std::move(chunk));
   }
   Task<Result<void>> write(Bytes bytes) override {
     while (!bytes.empty()) {
@@ -152,36 +194,32 @@ class RemoteStream final : public net::MuxStream {
     co_return Result<void>{};
   }
   Result<void> shut() override {
+    if (shut_) return {};
+    if (auto failed = remote_->failure_of(remote_->up_)) return std::unexpected(failed->error);
     shut_ = true;
     remote_->finish(remote_->up_);
     return {};
   }
-  void abort(std::uint64_t code) override {
-    RemoteFlow::Failure failure{Error(Code::cancelled, "aborted by this side"), code};
-    remote_->fail(remote_->up_, failure);
-    remote_->fail(remote_->down_, RemoteFlow::Failure{failure.error, std::nullopt});
-    shut_ = true;
-  }
+  void abort(std::uint64_t code) override { remote_->break_off(Error(Code::cancelled, "aborted by this side"), code); }
 
   std::optional<std::uint64_t> peer_code() const override {
-    std::lock_guard lock(remote_->down_.mutex);
-    return remote_->down_.failure ? remote_->down_.failure->code : std::nullopt;
+    for (const RemoteFlow::Direction* d : {&remote_->down_, &remote_->up_})
+      if (auto failed = remote_->failure_of(*d); failed && !failed->by_user && failed->code) return failed->code;
+    return std::nullopt;
   }
   // The session's loop classifies by what it sends itself.
   void set_priority(net::Priority) override {}
   std::uint64_t id() const override { return 0; }
   Task<Error> broken() override {
     for (;;) {
-      {
-        std::lock_guard lock(remote_->down_.mutex);
-        if (remote_->down_.failure) co_return remote_->down_.failure->error;
-      }
-      co_await remote_->down_.data.wait();
+      for (const RemoteFlow::Direction* d : {&remote_->down_, &remote_->up_})
+        if (auto failed = remote_->failure_of(*d)) co_return failed->error;
+      co_await remote_->broken_.wait();
     }
   }
   bool has_room() const override {
     std::lock_guard lock(remote_->up_.mutex);
-    return !remote_->up_.failure && !remote_->up_.unread && remote_->up_.outstanding < RemoteFlow::kCredit;
+    return !shut_ && !remote_->up_.failure && !remote_->up_.unread && remote_->up_.outstanding < RemoteFlow::kCredit;
   }
   std::size_t unsent() const override {
     std::lock_guard lock(remote_->up_.mutex);
@@ -189,7 +227,6 @@ class RemoteStream final : public net::MuxStream {
   }
 
  private:
-  static RemoteFlow::Failure cancelled() { return {Error(Code::cancelled, "given up"), static_cast<std::uint64_t>(FlowCode::cancelled)}; }
   std::shared_ptr<RemoteFlow> remote_;
   RemoteFlow::Chunk read_, write_;
   std::size_t at_ = 0;
@@ -200,74 +237,123 @@ std::unique_ptr<net::MuxStream> RemoteFlow::handle() { return std::make_unique<R
 
 // ---- the session's side
 
-Task<void> RemoteFlow::carry_up(RemoteFlow& remote, Flow& flow, Scope& both) {
-  for (;;) {
-    auto chunk = co_await remote.pop(remote.up_);
-    if (!chunk) {
-      std::optional<std::uint64_t> code;
-      {
-        std::lock_guard lock(remote.up_.mutex);
-        code = remote.up_.failure->code;
-      }
-      flow.abort(code ? wire::flow_code(*code) : FlowCode::cancelled);
-      both.cancel();
-      co_return;
-    }
-    if (chunk->size == 0) {
-      static_cast<void>(flow.shut());
-      co_return;
-    }
-    const std::size_t size = chunk->size;
-    auto written = co_await flow.write(Bytes(chunk->bytes.get(), size));
-    if (!written) {
-      remote.fail(remote.up_, {written.error(), std::nullopt});
-      co_return;
-    }
-    remote.release(remote.up_, size);
+class RemoteFlow::Carrier {
+ public:
+  Carrier(RemoteFlow& remote, Flow& flow) : remote_(remote), flow_(flow), tasks_(flow.loop()) {}
+  // However this ends, the user's side hears of what it has not heard of yet.
+  ~Carrier() {
+    const Error gone(Code::closed, "the session is over");
+    if (!down_done_) remote_.fail(remote_.down_, {gone, std::nullopt});
+    if (!up_done_) remote_.fail(remote_.up_, {gone, std::nullopt});
   }
-}
 
-Task<void> RemoteFlow::carry_down(RemoteFlow& remote, Flow& flow) {
-  for (;;) {
-    auto bytes = co_await flow.peek();
-    if (!bytes) {
-      const FlowCode code = flow.peer_code();
-      remote.fail(remote.down_,
-                  {bytes.error(), code == FlowCode::link_down ? std::nullopt : std::optional(static_cast<std::uint64_t>(code))});
-      co_return;
-    }
-    if (bytes->empty()) {
-      remote.finish(remote.down_);
-      co_return;
-    }
-    auto room = co_await remote.wait_room(remote.down_);
-    if (!room) co_return;  // nobody reads any more; the flow ends with its handle
-    const std::size_t n = std::min(bytes->size(), kBuffer);
-    Chunk chunk{std::make_unique_for_overwrite<std::byte[]>(n), n};
-    std::copy_n(bytes->begin(), n, chunk.bytes.get());
-    flow.consume(n);
-    remote.push(remote.down_, std::move(chunk));
+  Task<void> run() {
+    tasks_.spawn(up());
+    tasks_.spawn(down());
+    tasks_.spawn(watch_flow());
+    tasks_.spawn(watch_user());
+    co_await tasks_.done();
   }
-}
+
+ private:
+  Failure failure(const Error& error) const {
+    const FlowCode code = flow_.peer_code();
+    return {error, code == FlowCode::link_down ? std::nullopt : std::optional(static_cast<std::uint64_t>(code))};
+  }
+  void end_up() {
+    up_done_ = true;
+    if (down_done_) tasks_.cancel();
+    remote_.left_.wake_all();
+  }
+  void end_down() {
+    down_done_ = true;
+    if (up_done_) tasks_.cancel();
+  }
+  void stopped(const Error& error) {
+    remote_.fail(remote_.up_, failure(error));
+    end_up();
+  }
+
+  Task<void> up() {
+    for (;;) {
+      auto chunk = co_await remote_.pop(remote_.up_);
+      if (!chunk) co_return;
+      if (chunk->size == 0) {
+        auto shut = flow_.shut();
+        shut ? end_up() : stopped(shut.error());
+        co_return;
+      }
+      const std::size_t size = chunk->size;
+      auto written = co_await flow_.write(Bytes(chunk->bytes.get(), size));
+      if (!written) {
+        stopped(written.error());
+        co_return;
+      }
+      remote_.release(remote_.up_, size);
+    }
+  }
+
+  Task<void> down() {
+    for (;;) {
+      auto bytes = co_await flow_.peek();
+      if (!bytes) {
+        // Who breaks off ends both halves.
+        remote_.fail(remote_.down_, failure(bytes.error()));
+        remote_.fail(remote_.up_, failure(bytes.error()));
+        up_done_ = down_done_ = true;
+        tasks_.cancel();
+        co_return;
+      }
+      if (bytes->empty()) break;
+      auto room = co_await remote_.wait_room(remote_.down_);
+      if (!room) co_return;  // nobody reads any more; the flow ends with its handle
+      const std::size_t n = std::min(bytes->size(), kBuffer);
+      Chunk chunk{std::make_unique_for_overwrite<std::byte[]>(n), n};
+      std::copy_n(bytes->begin(), n, chunk.bytes.get());
+      flow_.consume(n);
+      remote_.push(remote_.down_, std::move(chunk));
+    }
+    remote_.finish(remote_.down_);
+    end_down();
+  }
+
+  // What the other two do not see while they wait for the user: the peer wants no more, or the session is over.
+  Task<void> watch_flow() {
+    Error why = co_await flow_.broken();
+    stopped(why);
+  }
+
+  // And what they do not see while they wait for the flow.
+  Task<void> watch_user() {
+    for (;;) {
+      std::optional<std::uint64_t> broken_off;
+      {
+        std::lock_guard lock(remote_.up_.mutex);
+        broken_off = remote_.broken_off_;
+      }
+      if (broken_off) {
+        flow_.abort(wire::flow_code(*broken_off));
+        break;
+      }
+      if (up_done_) {
+        std::lock_guard lock(remote_.down_.mutex);
+        if (remote_.down_.unread) break;
+      }
+      co_await remote_.left_.wait();
+    }
+    tasks_.cancel();
+  }
+
+  RemoteFlow& remote_;
+  Flow& flow_;
+  bool up_done_ = false, down_done_ = false;  // the user knows
+  Scope tasks_;
+};
 
 Task<void> RemoteFlow::carry(std::shared_ptr<RemoteFlow> remote, std::unique_ptr<Flow> flow) {
-  // Whatever ends this task, the user's side must hear of it.
-  struct Goodbye {
-    RemoteFlow& remote;
-    ~Goodbye() {
-      const Error gone(Code::closed, "the session is over");
-      {
-        std::lock_guard lock(remote.down_.mutex);
-        if (remote.down_.finished) return;
-      }
-      remote.fail(remote.down_, {gone, std::nullopt});
-      remote.fail(remote.up_, {gone, std::nullopt});
-    }
-  } goodbye{*remote};
-  Scope both(flow->loop());
-  both.spawn(carry_up(*remote, *flow, both));
-  both.spawn(carry_down(*remote, *flow));
-  co_await both.done();
+  Carrier carrier(*remote, *flow);
+  auto running = carrier.run();
+  co_await running;
 }
 
 }  // namespace fairlead::link

@@ -3,7 +3,8 @@
 // Two single-producer queues of owned buffers with credits: each side puts in at most kCredit bytes that the other has not consumed,
 // and wakes it once for a batch. Buffers change hands, they are never shared. Only for users that cannot move to the session's loop
 // (a client connection that carries requests to many nodes); a TCP connection moves once instead.
-// Thread-safe between exactly those two loops.
+// What either side does to its end (shut, abort, drop) happens to the flow, and what happens to the flow is seen at the handle, as if
+// it were the stream itself. Thread-safe between exactly those two loops.
 #pragma once
 #include <deque>
 #include <memory>
@@ -21,7 +22,7 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
   static constexpr std::size_t kCredit = 256_KiB;
   static constexpr std::size_t kBuffer = 16_KiB;
 
-  RemoteFlow(Loop& user, Loop& session) : up_(user, session), down_(session, user) {}
+  RemoteFlow(Loop& user, Loop& session) : up_(user, session), down_(session, user), broken_(user), left_(session) {}
 
   // On the user's loop: the handle. Once.
   std::unique_ptr<net::MuxStream> handle();
@@ -36,7 +37,8 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
   };
   struct Failure {
     Error error;
-    std::optional<std::uint64_t> code;  // the peer's abort
+    std::optional<std::uint64_t> code;  // of the abort
+    bool by_user = false;               // else by the peer, or the session is over
   };
   // One direction. `producer` and `consumer` name loops; everything under the mutex is touched by both.
   struct Direction {
@@ -45,33 +47,41 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
     Loop& consumer;
     WaitQueue room;  // on the producer's loop
     WaitQueue data;  // on the consumer's loop
-    std::mutex mutex;
+    mutable std::mutex mutex;
     std::deque<Chunk> chunks;
-    std::size_t outstanding = 0;  // produced and not consumed
-    bool finished = false;
+    std::size_t outstanding = 0;     // produced and not consumed
+    bool finished = false;           // nothing follows the chunks
     bool unread = false;             // the consumer wants no more
     std::optional<Failure> failure;  // nothing comes any more; chunks before it are dropped
     bool waking_consumer = false, waking_producer = false, producer_waits = false;
   };
+  class Carrier;
 
   void push(Direction& d, Chunk chunk);
   void finish(Direction& d);
-  void fail(Direction& d, Failure failure);
-  void drop(Direction& d);  // by the consumer: it reads no more
   void release(Direction& d, std::size_t n);
+  // The first failure counts.
+  void fail(Direction& d, Failure failure);
+  std::optional<Failure> failure_of(const Direction& d) const;
+  // By the user: it reads no more; both halves end now.
+  void drop_down();
+  void break_off(const Error& error, std::uint64_t code);
   void wake_consumer(Direction& d, std::unique_lock<std::mutex>& lock);
   void wake_producer(Direction& d, std::unique_lock<std::mutex>& lock);
+  // Whoever waits there for anything.
+  void wake_user();
+  void wake_session();
 
   // Waits until something can be produced; the failure if nothing ever will.
   Task<Result<void>> wait_room(Direction& d);
   // The next chunk; empty at the end.
   Task<Result<Chunk>> pop(Direction& d);
 
-  static Task<void> carry_up(RemoteFlow& remote, Flow& flow, Scope& both);
-  static Task<void> carry_down(RemoteFlow& remote, Flow& flow);
-
-  Direction up_;    // user to session
-  Direction down_;  // session to user
+  Direction up_;                             // user to session
+  Direction down_;                           // session to user
+  WaitQueue broken_;                         // on the user's loop
+  WaitQueue left_;                           // on the session's loop
+  std::optional<std::uint64_t> broken_off_;  // under up_'s mutex
 };
 
 }  // namespace fairlead::link
