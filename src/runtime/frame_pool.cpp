@@ -5,7 +5,7 @@
 #include <new>
 
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define FAIRLEAD_UNPOOLED_FRAMES  // let the sanitizer see each frame as an allocation of its own
 #endif
 #endif
