@@ -9,7 +9,7 @@ namespace {
 constexpr int kReadsInARow = 16;
 
 struct Joint {
-  Joint(Flow& f, net::Stream& s) : flow(f), socket(s), both(f.loop()) {}
+  Joint(Flow& f, net::Stream& s) : flow(f), socket(s), tasks(f.loop()) {}
 
   void socket_failed(const Error& error) {
     fail({.code = flow_code_of(error.code()), .message = error.describe()});
@@ -20,19 +20,27 @@ struct Joint {
 
   // The first failure is the reason; what the other direction sees of it is not.
   void fail(SpliceEnd why) {
-    if (std::exchange(failed, true)) return;
+    if (over) return;
     end = std::move(why);
     socket.reset();
-    both.cancel();
+    finish();
+  }
+  void half_done(bool& half) {
+    half = true;
+    if (sent_all && received_all) finish();
+  }
+  void finish() {
+    over = true;
+    tasks.cancel();
   }
 
   Flow& flow;
   net::Stream& socket;
   SpliceEnd end;
   std::optional<Error> unsendable;  // our half of the flow is dead, though the other may live
-  bool received_all = false;
-  bool failed = false;
-  Scope both;
+  bool sent_all = false, received_all = false;
+  bool over = false;
+  Scope tasks;
 };
 
 Task<void> socket_to_flow(Joint& joint) {
@@ -57,7 +65,11 @@ Task<void> socket_to_flow(Joint& joint) {
     }
     if (**got == 0) {
       auto shut = joint.flow.shut();
-      if (!shut) joint.flow_failed(shut.error());
+      if (shut) {
+        joint.half_done(joint.sent_all);
+      } else {
+        joint.flow_failed(shut.error());
+      }
       co_return;
     }
     joint.flow.commit(**got);
@@ -80,13 +92,16 @@ Task<void> flow_to_socket(Joint& joint, bool opened) {
       co_return;
     }
     if (bytes->empty()) {
-      joint.received_all = true;
       if (joint.unsendable) {
         joint.flow_failed(*joint.unsendable);
         co_return;
       }
       auto shut = joint.socket.shut();
-      if (!shut) joint.socket_failed(shut.error());
+      if (shut) {
+        joint.half_done(joint.received_all);
+      } else {
+        joint.socket_failed(shut.error());
+      }
       co_return;
     }
     const std::size_t size = bytes->size();
@@ -99,11 +114,20 @@ Task<void> flow_to_socket(Joint& joint, bool opened) {
   }
 }
 
+// While the socket is idle nobody else would see that the far side wants no more, or that the session is over.
+Task<void> watch_flow(Joint& joint) {
+  Error why = co_await joint.flow.broken();
+  if (joint.sent_all) co_return;  // it has all that it was to have; the other half tells how that ends
+  joint.unsendable = why;
+  if (joint.received_all) joint.flow_failed(why);
+}
+
 Task<SpliceEnd> run(Flow& flow, net::Stream& socket, bool opened) {
   Joint joint(flow, socket);
-  joint.both.spawn(socket_to_flow(joint));
-  joint.both.spawn(flow_to_socket(joint, opened));
-  co_await joint.both.done();
+  joint.tasks.spawn(socket_to_flow(joint));
+  joint.tasks.spawn(flow_to_socket(joint, opened));
+  joint.tasks.spawn(watch_flow(joint));
+  co_await joint.tasks.done();
   co_return std::move(joint.end);
 }
 
