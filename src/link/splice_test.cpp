@@ -19,7 +19,8 @@ class SpliceEgress final : public Egress {
   explicit SpliceEgress(net::Network& network) : network_(network) {}
   std::string_view plugin() const override { return "splice"; }
   Task<void> serve(std::unique_ptr<Flow> flow) override {
-    auto socket = co_await network_.connect({net::IpAddress::loopback_v4(), kService});
+    const net::SocketAddress service{net::IpAddress::loopback_v4(), kService};
+    auto socket = co_await network_.connect(service);
     if (!socket) {
       Refusal refusal{FlowCode::refused, Delivered::no, "nobody listens"};
       auto refusing = flow->refuse(std::move(refusal));
