@@ -68,7 +68,7 @@ class Story {
     EXPECT_EQ(world_.endpoint->connections(), 1u);
     EXPECT_EQ(world_.cloud->process.used(), 0u);
     EXPECT_EQ(edge_->process.used(), 0u);
-    EXPECT_EQ(quic::chunks_in_use(), 0u);
+    EXPECT_EQ(quic::chunks_in_use(), chunks_before_);
     return true;
   }
 
@@ -139,6 +139,7 @@ class Story {
 
   const Victim who_;
   const After after_;
+  const std::size_t chunks_before_ = quic::chunks_in_use();
   CapturedLog log_;
   FlowLedger ledger_;
   LinkWorld world_;
