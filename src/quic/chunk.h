@@ -1,6 +1,7 @@
 // chunk.h: the blocks of memory that stream bytes wait in, from a free list of the thread.
 //
-// A chunk is allocated and freed on one thread. Three sizes, so that a lone request costs 2 KiB and a bulk stream has few of them.
+// A chunk is allocated and freed on one thread, or on the one that takes a component down after its loops have stopped. Three sizes, so
+// that a lone request costs 2 KiB and a bulk stream has few of them.
 // What a thread keeps for later is bounded (kKept); everything else goes back to the heap.
 #pragma once
 #include <cstddef>
