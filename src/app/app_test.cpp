@@ -67,6 +67,24 @@ TEST_P(Running, ASecondProcessOnAFolderIsRefused) {
   EXPECT_EQ(second.error().code(), Code::exists);
 }
 
+TEST_P(Running, APortThatWasTakenAtTheStartIsOpenedOnceItIsFree) {
+  std::uint16_t target = 0, entrance = 0;
+  const int service = listen_somewhere(target);
+  const int squatter = listen_somewhere(entrance);
+  write(cloud_dir / kRoutesFolder / "t.yaml", rule(entrance, target));
+  start_cloud();
+  start_edge();
+  ASSERT_TRUE(until([&] { return ready(cloud_dir) && ready(edge_dir); }));
+  ::close(squatter);
+  int client = -1;
+  ASSERT_TRUE(until([&] {
+    client = connect_to(entrance);
+    return client >= 0;
+  }));
+  ::close(client);
+  ::close(service);
+}
+
 TEST_P(Running, ABadManifestChangesNothingAndIsShown) {
   write(cloud_dir / kRoutesFolder / "bad.yaml", "kind: Nonsense\n");
   start_cloud();

@@ -7,7 +7,6 @@
 
 #include "app/version.h"
 #include "base/log.h"
-#include "net/unix_socket.h"
 #include "runtime/cross.h"
 
 namespace fairlead::app {
@@ -15,8 +14,6 @@ namespace {
 
 // A certificate can expire while its session is up.
 constexpr Duration kCheckSessions = 30s;
-// A listener whose port was taken is tried again after so many looks of the watcher.
-constexpr int kRetryListenLooks = 10;
 // A smaller receive buffer drops packets of a single fast flow.
 constexpr std::size_t kSmallReceiveBuffer = 1_MiB;
 
@@ -113,18 +110,13 @@ Result<void> CloudApp::build() {
     each->tcp_ingress->set_siblings(tcp_siblings_);
   }
 
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
-  for (auto& each : loops_) apply(*each, snapshot, egress_policy(*snapshot));
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.look();
+  std::shared_ptr<const route::EgressPolicy> policy = egress_policy(config_, *snapshot);
+  for (auto& each : loops_) apply(*each, snapshot, policy);
 
   CloudLoop& main = *loops_.front();
   admin_ = std::make_unique<admin::Server>(main.network, pages_);
-  TRY_ASSIGN(std::unique_ptr<net::Listener> socket, net::listen_unix(main.loop, options_.dir / kAdminSocket));
-  admin_->listen(std::move(socket));
-  if (config_.admin_listen) {
-    TRY_ASSIGN(std::unique_ptr<net::Listener> port, main.network.listen(*config_.admin_listen, {}));
-    admin_->listen(std::move(port));
-  }
-  return {};
+  return listen_for_admin(*admin_, main.loop, main.network, options_.dir, config_);
 }
 
 Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets) {
@@ -147,21 +139,9 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
   return {};
 }
 
-std::shared_ptr<const route::EgressPolicy> CloudApp::egress_policy(const route::Snapshot& snapshot) const {
-  route::EgressSelf self{.addresses = own_addresses(), .pods = config_.egress_pods};
-  for (const route::TcpListener& listener : snapshot.tcp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
-  if (config_.admin_listen) self.fairlead_ports.push_back(config_.admin_listen->port);
-  return std::make_shared<const route::EgressPolicy>(config_.egress_allow, std::move(self));
-}
-
 void CloudApp::apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy) {
-  at.tcp_egress->set_policy(std::move(policy));
-  std::vector<tcp::TcpIngress::Failure> failed = at.tcp_ingress->apply(std::move(snapshot));
-  for (const tcp::TcpIngress::Failure& f : failed) {
-    const bool known = std::ranges::any_of(at.failed, [&](const auto& before) { return before.at == f.at; });
-    if (!known && at.link->loop_index().value() == 0) log::error("rules", "{}", f.error);
-  }
-  at.failed = std::move(failed);
+  const bool tell = &at == loops_.front().get();
+  put_in_force(*at.tcp_egress, *at.tcp_ingress, std::move(snapshot), std::move(policy), at.failed, rules_, tell);
 }
 
 Task<void> CloudApp::check_now_and_then(CloudLoop& at) {
@@ -231,17 +211,10 @@ Task<void> CloudApp::shut_down() {
 void CloudApp::look(bool woken) {
   if (woken) reload_config();
   if (identity_files_.changed()) reload_identity();
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
-  static thread_local int looks = 0;
-  const bool retry = ++looks % kRetryListenLooks == 0 && retry_listen_.exchange(false);
-  if (!snapshot && (woken || retry)) snapshot = rules_.current();
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.look(woken);
   if (!snapshot) return;
-  std::shared_ptr<const route::EgressPolicy> policy = egress_policy(*snapshot);
-  for (auto& at : loops_)
-    at->loop.post([this, where = at.get(), snapshot, policy] {
-      apply(*where, snapshot, policy);
-      if (!where->failed.empty()) retry_listen_ = true;
-    });
+  std::shared_ptr<const route::EgressPolicy> policy = egress_policy(config_, *snapshot);
+  for (auto& at : loops_) at->loop.post([this, where = at.get(), snapshot, policy] { apply(*where, snapshot, policy); });
 }
 
 void CloudApp::reload_config() {
@@ -279,20 +252,15 @@ Task<std::string> CloudApp::unready() {
 namespace {
 struct LoopStatus {
   std::vector<link::SessionStatus> sessions;
-  std::vector<std::pair<net::SocketAddress, std::string>> failed;
+  ListenerFailures failed;
 };
-LoopStatus status_of(const CloudLoop& at) {
-  LoopStatus status{at.link->status(), {}};
-  for (const tcp::TcpIngress::Failure& f : at.failed) status.failed.emplace_back(f.at, f.error.describe());
-  return status;
-}
 }  // namespace
 
 Task<std::string> CloudApp::status_json() {
   Loop& here = loops_.front()->loop;
   LoopStatus all;
   for (auto& at : loops_) {
-    std::move_only_function<LoopStatus()> ask = [where = at.get()] { return status_of(*where); };
+    std::move_only_function<LoopStatus()> ask = [where = at.get()] { return LoopStatus{where->link->status(), where->failed}; };
     LoopStatus one = co_await call_on<LoopStatus>(here, at->loop, std::move(ask));
     std::ranges::move(one.sessions, std::back_inserter(all.sessions));
     std::ranges::move(one.failed, std::back_inserter(all.failed));

@@ -11,6 +11,7 @@
 #include "app/config.h"
 #include "app/file_watch.h"
 #include "app/host.h"
+#include "app/in_force.h"
 #include "app/pages.h"
 #include "app/rules.h"
 #include "app/watcher.h"
@@ -43,13 +44,12 @@ class CloudApp final : private Inspect {
            std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
   Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
-  std::shared_ptr<const route::EgressPolicy> egress_policy(const route::Snapshot& snapshot) const;
 
   // On the main loop.
   void on_signal(Signal signal);
   Task<void> shut_down();
   // On each loop.
-  static void apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
+  void apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
   static Task<void> drain(CloudLoop& at, Duration limit);
   static Task<void> check_now_and_then(CloudLoop& at);
   // On the watcher's thread.
@@ -81,7 +81,6 @@ class CloudApp final : private Inspect {
   std::vector<link::CloudLink::Sibling> link_siblings_;
   std::vector<tcp::TcpIngress::Sibling> tcp_siblings_;
   std::unique_ptr<quic::StrayExchange> strays_;
-  std::atomic<bool> retry_listen_{false};
   bool stopping_ = false;
   ComponentPages pages_;
   std::unique_ptr<admin::Server> admin_;

@@ -4,9 +4,9 @@
 // the order of their making: each uses those above it.
 #pragma once
 #include <memory>
-#include <vector>
 
 #include "app/metrics.h"
+#include "app/rules.h"
 #include "link/cloud_link.h"
 #include "net/real_network.h"
 #include "plugins/tcp/tcp_egress.h"
@@ -27,7 +27,7 @@ struct CloudLoop {
   link::EgressTable egresses;
   std::unique_ptr<link::CloudLink> link;
   std::unique_ptr<tcp::TcpIngress> tcp_ingress;
-  std::vector<tcp::TcpIngress::Failure> failed;  // listeners of the last apply
+  ListenerFailures failed;  // listeners of the last apply
   std::unique_ptr<Scope> tasks;
 };
 

@@ -5,14 +5,12 @@
 #include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
-#include "net/unix_socket.h"
 #include "pki/random.h"
 
 namespace fairlead::app {
 namespace {
 
 constexpr Duration kCheckSession = 30s;
-constexpr int kRetryListenLooks = 10;
 
 Task<void> check_now_and_then(Loop& loop, link::EdgeLink& link) {
   for (;;) {
@@ -94,17 +92,11 @@ Result<void> EdgeApp::build() {
   tcp_ingress_ = std::make_unique<tcp::TcpIngress>(network_, *link_, *no_nodes_, access_log_.get());
   tasks_ = std::make_unique<Scope>(loop_);
 
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
-  apply(snapshot, egress_policy(*snapshot));
+  std::shared_ptr<const route::Snapshot> snapshot = rules_.look();
+  apply(snapshot, egress_policy(config_, *snapshot));
 
   admin_ = std::make_unique<admin::Server>(network_, pages_);
-  TRY_ASSIGN(std::unique_ptr<net::Listener> socket, net::listen_unix(loop_, options_.dir / kAdminSocket));
-  admin_->listen(std::move(socket));
-  if (config_.admin_listen) {
-    TRY_ASSIGN(std::unique_ptr<net::Listener> port, network_.listen(*config_.admin_listen, {}));
-    admin_->listen(std::move(port));
-  }
-  return {};
+  return listen_for_admin(*admin_, loop_, network_, options_.dir, config_);
 }
 
 Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::SocketAddress& cloud) {
@@ -114,22 +106,8 @@ Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::Socket
                                           secrets_, memory_, memory_config_.session);
 }
 
-std::shared_ptr<const route::EgressPolicy> EdgeApp::egress_policy(const route::Snapshot& snapshot) const {
-  route::EgressSelf self{.addresses = own_addresses(), .pods = config_.egress_pods};
-  for (const route::TcpListener& listener : snapshot.tcp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
-  if (config_.admin_listen) self.fairlead_ports.push_back(config_.admin_listen->port);
-  return std::make_shared<const route::EgressPolicy>(config_.egress_allow, std::move(self));
-}
-
 void EdgeApp::apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy) {
-  tcp_egress_->set_policy(std::move(policy));
-  std::vector<tcp::TcpIngress::Failure> failed = tcp_ingress_->apply(std::move(snapshot));
-  for (const tcp::TcpIngress::Failure& f : failed) {
-    const bool known = std::ranges::any_of(failed_, [&](const auto& before) { return before.at == f.at; });
-    if (!known) log::error("rules", "{}", f.error);
-  }
-  failed_ = std::move(failed);
-  if (!failed_.empty()) retry_listen_ = true;
+  put_in_force(*tcp_egress_, *tcp_ingress_, std::move(snapshot), std::move(policy), failed_, rules_, true);
 }
 
 void EdgeApp::run() {
@@ -192,11 +170,8 @@ void EdgeApp::look(bool woken) {
     else
       trust_.replace(identity->credentials);
   }
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.reload();
-  static thread_local int looks = 0;
-  const bool retry = ++looks % kRetryListenLooks == 0 && retry_listen_.exchange(false);
-  if (!snapshot && (woken || retry)) snapshot = rules_.current();
-  if (snapshot) loop_.post([this, snapshot, policy = egress_policy(*snapshot)] { apply(snapshot, policy); });
+  if (std::shared_ptr<const route::Snapshot> snapshot = rules_.look(woken))
+    loop_.post([this, snapshot, policy = egress_policy(config_, *snapshot)] { apply(snapshot, policy); });
 }
 
 Task<std::string> EdgeApp::unready() {
@@ -207,9 +182,7 @@ Task<std::string> EdgeApp::unready() {
 }
 
 Task<std::string> EdgeApp::status_json() {
-  std::vector<std::pair<net::SocketAddress, std::string>> failed;
-  for (const tcp::TcpIngress::Failure& f : failed_) failed.emplace_back(f.at, f.error.describe());
-  co_return edge_status_json(node_, link_->status(), rules_.listeners(failed), rules_.problems());
+  co_return edge_status_json(node_, link_->status(), rules_.listeners(failed_), rules_.problems());
 }
 
 Task<void> EdgeApp::publish_metrics() {

@@ -8,6 +8,7 @@
 #include "app/config.h"
 #include "app/file_watch.h"
 #include "app/host.h"
+#include "app/in_force.h"
 #include "app/pages.h"
 #include "app/rules.h"
 #include "app/watcher.h"
@@ -43,7 +44,6 @@ class EdgeApp final : private Inspect {
   EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeIdentity identity, std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
   Result<std::unique_ptr<quic::Endpoint>> make_endpoint(const net::SocketAddress& cloud);
-  std::shared_ptr<const route::EgressPolicy> egress_policy(const route::Snapshot& snapshot) const;
   void on_signal(Signal signal);
   Task<void> shut_down();
   void apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
@@ -74,8 +74,7 @@ class EdgeApp final : private Inspect {
   link::EgressTable egresses_;
   std::unique_ptr<link::EdgeLink> link_;
   std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
-  std::vector<tcp::TcpIngress::Failure> failed_;
-  std::atomic<bool> retry_listen_{false};
+  ListenerFailures failed_;
   bool stopping_ = false;
   ComponentPages pages_;
   std::unique_ptr<admin::Server> admin_;

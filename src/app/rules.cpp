@@ -6,6 +6,12 @@
 
 namespace fairlead::app {
 
+std::shared_ptr<const route::Snapshot> Rules::look(bool again) {
+  const bool retry = ++looks_ % kRetryLooks == 0 && retry_.exchange(false);
+  if (std::shared_ptr<const route::Snapshot> changed = reload()) return changed;
+  return again || retry ? current() : nullptr;
+}
+
 std::shared_ptr<const route::Snapshot> Rules::reload() {
   if (std::exchange(read_once_, true) && !directory_.changed()) return nullptr;
   auto snapshot = directory_.reload();
@@ -38,14 +44,14 @@ std::vector<std::string> Rules::problems() const {
   return problems_;
 }
 
-std::vector<ListenerState> Rules::listeners(const std::vector<std::pair<net::SocketAddress, std::string>>& failed) const {
+std::vector<ListenerState> Rules::listeners(const ListenerFailures& failed) const {
   std::vector<ListenerState> states;
   const std::shared_ptr<const route::Snapshot> snapshot = current();
   if (!snapshot) return states;
   for (const route::TcpListener& l : snapshot->tcp_listeners()) {
     ListenerState state{l.gateway.to_text(), l.name, l.bind.to_text(), l.route.value(), ""};
-    for (const auto& [address, message] : failed)
-      if (address == l.bind) state.problem = message;
+    for (const tcp::TcpIngress::Failure& f : failed)
+      if (f.at == l.bind) state.problem = f.error.describe();
     states.push_back(std::move(state));
   }
   return states;

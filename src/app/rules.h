@@ -1,6 +1,7 @@
 // rules.h: the rules in force of a component, and what is wrong with those that are not. Read by the admin endpoint, written by the
 // watcher's thread; thread-safe.
 #pragma once
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -8,30 +9,43 @@
 #include <vector>
 
 #include "app/status.h"
+#include "plugins/tcp/tcp_ingress.h"
 #include "route/directory.h"
 #include "route/snapshot.h"
 
 namespace fairlead::app {
 
+using ListenerFailures = std::vector<tcp::TcpIngress::Failure>;
+
 class Rules {
  public:
+  // A listener whose port was taken is tried again after so many looks of the watcher, about three seconds.
+  static constexpr int kRetryLooks = 10;
+
   Rules(const std::filesystem::path& folder, route::Site site) : directory_(folder.string(), std::move(site)) {}
 
-  // Watcher's thread, and once before it begins. Reads what changed; null if nothing did or if it cannot be used: then the last good
-  // rules stay, and the log and problems() say why.
-  std::shared_ptr<const route::Snapshot> reload();
+  // Watcher's thread, and once before it begins. What is to be put in force now: rules that changed, or the current ones anew if
+  // `again` (something beside them changed) or if a listener is to be tried again. Null: nothing. Rules that cannot be used change
+  // nothing, and the log and problems() say why.
+  std::shared_ptr<const route::Snapshot> look(bool again = false);
+  // From any thread: a listener could not be opened.
+  void retry_soon() { retry_ = true; }
 
   std::shared_ptr<const route::Snapshot> current() const;
   std::vector<std::string> problems() const;
-  // The listeners of the current rules; `failed` are the messages of those that could not be opened, by address.
-  std::vector<ListenerState> listeners(const std::vector<std::pair<net::SocketAddress, std::string>>& failed) const;
+  // The listeners of the current rules; `failed` are those that could not be opened.
+  std::vector<ListenerState> listeners(const ListenerFailures& failed) const;
 
  private:
+  std::shared_ptr<const route::Snapshot> reload();
+
   route::Directory directory_;
   mutable std::mutex mutex_;
   std::shared_ptr<const route::Snapshot> current_;
   std::vector<std::string> problems_;
   bool read_once_ = false;
+  int looks_ = 0;
+  std::atomic<bool> retry_{false};
 };
 
 }  // namespace fairlead::app
