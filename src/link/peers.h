@@ -2,10 +2,8 @@
 //
 // In the cloud the others are nodes; at the edge there is one other, the cloud.
 #pragma once
-#include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "base/ids.h"
 #include "link/flow.h"

@@ -57,7 +57,6 @@ Secret MasterSecret::derive(std::string_view label, std::size_t size) const {
 LinkSecrets::LinkSecrets(const MasterSecret& master)
     : session_ticket(master.derive("session ticket", kTicketKeySize)),
       address_token(master.derive("address token", 32)),
-      stateless_reset(master.derive("stateless reset", 32)),
-      connection_id(master.derive("connection id", 32)) {}
+      stateless_reset(master.derive("stateless reset", 32)) {}
 
 }  // namespace fairlead::pki

@@ -32,7 +32,6 @@ struct LinkSecrets {
   Secret session_ticket;   // 64 bytes, for gnutls_session_ticket_enable_server, which changes the working key with time by itself
   Secret address_token;    // 32: Retry and NEW_TOKEN
   Secret stateless_reset;  // 32
-  Secret connection_id;    // 32: what hides loop and replica in a connection id
 };
 
 }  // namespace fairlead::pki
