@@ -19,7 +19,7 @@ void put_in_force(tcp::TcpEgress& egress, tcp::TcpIngress& ingress, std::shared_
                   std::shared_ptr<const route::EgressPolicy> policy, ListenerFailures& failed, Rules& rules, bool tell) {
   egress.set_policy(std::move(policy));
   ListenerFailures now = ingress.apply(std::move(snapshot));
-  for (const tcp::TcpIngress::Failure& f : now) {
+  for (const net::Listeners::Failure& f : now) {
     const bool known = std::ranges::any_of(failed, [&](const auto& before) { return before.at == f.at; });
     if (!known && tell) log::error("rules", "{}", f.error);
   }

@@ -50,7 +50,7 @@ std::vector<ListenerState> Rules::listeners(const ListenerFailures& failed) cons
   if (!snapshot) return states;
   for (const route::TcpListener& l : snapshot->tcp_listeners()) {
     ListenerState state{l.gateway.to_text(), l.name, l.bind.to_text(), l.route.value(), ""};
-    for (const tcp::TcpIngress::Failure& f : failed)
+    for (const net::Listeners::Failure& f : failed)
       if (f.at == l.bind) state.problem = f.error.describe();
     states.push_back(std::move(state));
   }

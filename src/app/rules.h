@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "app/status.h"
-#include "plugins/tcp/tcp_ingress.h"
+#include "net/listeners.h"
 #include "route/directory.h"
 #include "route/snapshot.h"
 
 namespace fairlead::app {
 
-using ListenerFailures = std::vector<tcp::TcpIngress::Failure>;
+using ListenerFailures = std::vector<net::Listeners::Failure>;
 
 class Rules {
  public:

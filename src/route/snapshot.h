@@ -13,12 +13,10 @@
 #include <string_view>
 #include <vector>
 
+#include "route/http_rules.h"
 #include "route/model.h"
 
 namespace fairlead::route {
-
-using BackendId = Strong<struct BackendIdTag, std::uint32_t>;  // of one snapshot
-using RouteId = Strong<struct RouteIdTag, std::string>;        // "namespace/name"
 
 struct Site {
   enum class Role : std::uint8_t { cloud, edge };
@@ -30,15 +28,6 @@ struct Site {
   static Site cloud() { return {}; }
   static Site edge(NodeName node, Labels labels) { return {.role = Role::edge, .node = std::move(node), .labels = std::move(labels)}; }
   static Site any_of(Role role) { return {.role = role, .any = true}; }
-};
-
-// A share of a route's connections.
-struct WeightedBackend {
-  std::uint32_t weight = 1;
-  // None: the reference is not good, and this share of the connections is refused (TCPRoute: backendRefs).
-  std::optional<BackendId> backend;
-  std::vector<std::uint32_t> targets;  // indexes into Backend::targets
-  friend bool operator==(const WeightedBackend&, const WeightedBackend&) = default;
 };
 
 // A socket to listen at. [::] takes IPv4 too.
@@ -88,6 +77,7 @@ class Snapshot {
   static std::shared_ptr<const Snapshot> build(Manifests manifests, const Site& site);
 
   const std::vector<TcpListener>& tcp_listeners() const { return tcp_listeners_; }
+  const std::vector<HttpPort>& http_ports() const { return http_ports_; }
   const Backend& backend(BackendId id) const { return backends_[id.value()]; }
   std::size_t backends() const { return backends_.size(); }
 
@@ -99,6 +89,7 @@ class Snapshot {
  private:
   friend class Resolver;
   std::vector<TcpListener> tcp_listeners_;
+  std::vector<HttpPort> http_ports_;
   std::vector<Backend> backends_;
   std::vector<GatewayStatus> gateways_;
   std::vector<RouteStatus> routes_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "plugins/tcp/flow_line.h"
+#include "route/dial.h"
 #include "runtime/timer.h"
 
 namespace fairlead::tcp {
@@ -10,25 +11,6 @@ namespace {
 
 // For a flow without a deadline: longer than a lost SYN and its second try take, shorter than users wait.
 constexpr Duration kConnectTimeout = 10s;
-
-Task<Result<std::unique_ptr<net::Stream>>> dial(net::Network& network, const route::EgressPolicy& policy, net::HostPort target) {
-  auto addresses = co_await network.resolve(target.host);
-  if (!addresses) co_return std::unexpected(addresses.error());
-  Error last(Code::unreachable, "the name has no address");
-  for (const net::IpAddress& ip : *addresses) {
-    const net::SocketAddress to{ip, target.port};
-    // Checked on the address, not the name: a name can be made to point anywhere.
-    auto allowed = policy.check(to);
-    if (!allowed) {
-      last = allowed.error();
-      continue;
-    }
-    auto stream = co_await network.connect(to);
-    if (stream) co_return *std::move(stream);
-    last = stream.error();
-  }
-  co_return fail(std::move(last));
-}
 
 }  // namespace
 
@@ -47,7 +29,7 @@ Task<void> TcpEgress::serve(std::unique_ptr<link::Flow> flow) {
   } else {
     const Duration limit = flow->head().remaining > 0ns ? flow->head().remaining : kConnectTimeout;
     const std::shared_ptr<const route::EgressPolicy> policy = policy_;  // stays while we dial, though a new one may come
-    socket = co_await with_deadline<std::unique_ptr<net::Stream>>(loop, start + limit, "connect", dial(network_, *policy, *target));
+    socket = co_await with_deadline<std::unique_ptr<net::Stream>>(loop, start + limit, "connect", route::dial(network_, *policy, *target));
   }
   if (!socket) {
     line.end = {.code = link::flow_code_of(socket.error().code()), .refused = true, .message = socket.error().describe()};

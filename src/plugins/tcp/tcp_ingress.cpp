@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "base/log.h"
+#include <map>
+
 #include "plugins/tcp/flow_line.h"
 #include "plugins/tcp/tcp_egress.h"
 
@@ -11,8 +12,6 @@ namespace {
 
 // For the far side to connect in. Users of TCP have nothing to say how long they would wait.
 constexpr Duration kConnectTimeout = 10s;
-// Out of descriptors: others need some time to end.
-constexpr Duration kAcceptPause = 50ms;
 
 }  // namespace
 
@@ -20,13 +19,7 @@ struct TcpIngress::Rules {
   Rules(std::shared_ptr<const route::Snapshot> s, const route::NodeDirectory& nodes) : snapshot(std::move(s)), picker(snapshot, nodes) {}
   std::shared_ptr<const route::Snapshot> snapshot;
   route::Picker picker;
-};
-
-struct TcpIngress::Listening {
-  explicit Listening(Loop& loop) : accepting(loop) {}
-  const route::TcpListener* rule = nullptr;  // of the current rules
-  std::unique_ptr<net::Listener> listener;
-  Scope accepting;
+  std::map<net::SocketAddress, const route::TcpListener*> at;
 };
 
 // A connection on its way to the loop that will serve it. It owns all it needs: the rules may change meanwhile.
@@ -40,68 +33,41 @@ struct TcpIngress::Job {
 };
 
 TcpIngress::TcpIngress(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, observe::AccessLog* access_log)
-    : network_(network), peers_(peers), nodes_(nodes), access_log_(access_log), connections_(network.loop()) {}
+    : network_(network),
+      peers_(peers),
+      nodes_(nodes),
+      access_log_(access_log),
+      listeners_(network, [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { place(std::move(incoming), at); }),
+      connections_(network.loop()) {}
 
 TcpIngress::~TcpIngress() = default;
 
-void TcpIngress::stop_listening() { listening_.clear(); }
-
-std::vector<TcpIngress::Failure> TcpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot) {
-  std::vector<Failure> failed;
+std::vector<net::Listeners::Failure> TcpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot) {
   rules_ = std::make_shared<Rules>(std::move(snapshot), nodes_);
-  std::map<net::SocketAddress, std::unique_ptr<Listening>> before = std::exchange(listening_, {});
-  // What is gone is closed first: its port may be asked for by another address of the new rules.
-  for (const route::TcpListener& rule : rules_->snapshot->tcp_listeners())
-    if (auto same = before.find(rule.bind); same != before.end()) {
-      same->second->rule = &rule;
-      listening_.insert(before.extract(same));
-    }
-  before.clear();
+  std::vector<net::Listeners::Wanted> wanted;
   for (const route::TcpListener& rule : rules_->snapshot->tcp_listeners()) {
-    if (listening_.contains(rule.bind)) continue;
-    auto listener = network_.listen(rule.bind, {.reuse_port = siblings_.size() > 1});
-    if (!listener) {
-      failed.push_back(
-          {rule.bind, Error::wrap(fmt::format("Gateway {} listener {}: listen at {}", rule.gateway.to_text(), rule.name, rule.bind),
-                                  listener.error())});
-      continue;
-    }
-    auto at = std::make_unique<Listening>(network_.loop());
-    at->rule = &rule;
-    at->listener = *std::move(listener);
-    at->accepting.spawn(accept_on(*at));
-    listening_.emplace(rule.bind, std::move(at));
+    rules_->at.emplace(rule.bind, &rule);
+    wanted.push_back({rule.bind, fmt::format("Gateway {} listener {}", rule.gateway.to_text(), rule.name)});
   }
-  return failed;
-}
-
-Task<void> TcpIngress::accept_on(Listening& at) {
-  for (;;) {
-    auto incoming = co_await at.listener->accept();
-    if (!incoming) {
-      log::warn("tcp", "accept at {}: {}", at.listener->local(), incoming.error());
-      co_await network_.loop().sleep(kAcceptPause);
-      continue;
-    }
-    counters_.accepted++;
-    place(*std::move(incoming), at);
-  }
+  return listeners_.listen_at(wanted, siblings_.size() > 1);
 }
 
 // Decides where the connection goes and hands it to the loop of that session. Dropping `incoming` resets it.
-void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const Listening& at) {
+void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) {
+  counters_.accepted++;
+  const route::TcpListener& rule = *rules_->at.at(at);
   Loop& loop = network_.loop();
   auto job = std::make_unique<Job>();
   job->begun = loop.wall_now();
   job->start = loop.now();
-  job->listener = fmt::format("{}/{}", at.rule->gateway.to_text(), at.rule->name);
-  job->route = at.rule->route.value();
+  job->listener = fmt::format("{}/{}", rule.gateway.to_text(), rule.name);
+  job->route = rule.route.value();
   job->open.plugin = std::string(TcpEgress::kPlugin);
   job->open.remaining = kConnectTimeout;
   job->open.source = incoming->peer().to_text();
   job->open.traceparent = observe::TraceContext::begin(loop.random(), false).to_text();
 
-  auto choice = rules_->picker.pick(*at.rule, loop.random());
+  auto choice = rules_->picker.pick(rule, loop.random());
   if (!choice) {
     counters_.refused++;
     write(access_log_,

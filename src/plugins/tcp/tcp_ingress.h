@@ -3,14 +3,13 @@
 // One on each loop. A connection is accepted on any loop, then moved once to the loop of its node's session and served there. A
 // connection that cannot be had at the far side is reset at once: TCP has no other way to say no.
 #pragma once
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "link/peers.h"
-#include "net/network.h"
+#include "net/listeners.h"
 #include "observe/access_log.h"
 #include "route/picker.h"
 #include "runtime/scope.h"
@@ -29,12 +28,6 @@ class TcpIngress {
     TcpIngress* ingress;
   };
 
-  // A listener that could not be opened.
-  struct Failure {
-    net::SocketAddress at;
-    Error error;
-  };
-
   TcpIngress(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, observe::AccessLog* access_log);
   ~TcpIngress();
 
@@ -43,20 +36,18 @@ class TcpIngress {
 
   // Opens the listeners that are new, closes those that are gone (their connections go on), changes the rules of the rest for new
   // connections. What could not be opened is returned and left out; the next apply() tries again.
-  std::vector<Failure> apply(std::shared_ptr<const route::Snapshot> snapshot);
+  std::vector<net::Listeners::Failure> apply(std::shared_ptr<const route::Snapshot> snapshot);
   // No new connections.
-  void stop_listening();
-  std::size_t listeners() const { return listening_.size(); }
+  void stop_listening() { listeners_.close(); }
+  std::size_t listeners() const { return listeners_.size(); }
   std::size_t connections() const { return connections_.size(); }
   const TcpIngressCounters& counters() const { return counters_; }
 
  private:
   // The rules of one moment, with their turns; kept by each connection that was accepted under them.
   struct Rules;
-  struct Listening;
   struct Job;
-  Task<void> accept_on(Listening& at);
-  void place(std::unique_ptr<net::Incoming> incoming, const Listening& at);
+  void place(std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at);
   Task<void> serve(std::unique_ptr<Job> job);
 
   net::Network& network_;
@@ -65,7 +56,7 @@ class TcpIngress {
   observe::AccessLog* access_log_;
   std::span<const Sibling> siblings_;
   std::shared_ptr<Rules> rules_;
-  std::map<net::SocketAddress, std::unique_ptr<Listening>> listening_;
+  net::Listeners listeners_;
   TcpIngressCounters counters_;
   Scope connections_;
 };

@@ -228,7 +228,7 @@ TEST_F(TcpWorld, APortThatIsTakenIsReportedAndTheRestIsServed) {
   auto squatter = world.cloud_host->listen({ip("0.0.0.0"), 5001}).value();
   std::string two(kToEdge);
   two.replace(two.find("listeners: ["), 12, "listeners: [{name: taken, port: 5001, protocol: TCP}, ");
-  std::vector<TcpIngress::Failure> failed = ingress->apply(rules(two));
+  std::vector<net::Listeners::Failure> failed = ingress->apply(rules(two));
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_NE(failed[0].error.describe().find("front"), std::string::npos) << failed[0].error.describe();
   auto listener = serve();

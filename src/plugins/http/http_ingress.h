@@ -1,0 +1,61 @@
+// http_ingress.h: listens at the addresses of HTTP rules, serves HTTP/1.1 to users, and opens a flow for each request.
+//
+// One on each loop. A connection stays on the loop that accepted it, for its requests may go to many nodes; a session on another loop
+// is reached through a remote flow (link::Peers::open does it). What cannot be had is answered by Fairlead itself, with a JSON problem
+// (RFC 9457) and Proxy-Status (RFC 9209), and never hangs; an answer that broke off half way is shown as broken: the chunked body has no
+// last chunk, and the connection is reset.
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "link/peers.h"
+#include "net/listeners.h"
+#include "net/tls.h"
+#include "observe/access_log.h"
+#include "route/balancer.h"
+#include "runtime/scope.h"
+
+namespace fairlead::http_plugin {
+
+struct HttpIngressCounters {
+  std::uint64_t connections = 0;                 // accepted
+  std::uint64_t requests = 0;
+  std::uint64_t answers[6] = {};                 // by class of status, [0]: none was given
+  std::uint64_t own_answers = 0;                 // made here: no route, no node, malformed, ...
+  std::uint64_t malformed = 0;                   // heads and bodies that were refused
+  std::uint64_t retries = 0, mirrored = 0, upgrades = 0;
+  std::uint64_t bytes_in = 0, bytes_out = 0;     // content, from and to users
+  // Seconds from the head to the end of the answer, as a histogram: upper bounds in kBuckets, the last for all above.
+  static constexpr double kBuckets[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  std::uint64_t seconds[std::size(kBuckets) + 1] = {};
+  double seconds_sum = 0;
+};
+
+// The TLS of the listeners of one snapshot, read and checked off the loops, by bind address.
+using TlsServers = std::map<net::SocketAddress, std::shared_ptr<const net::TlsServer>>;
+
+class HttpIngress {
+ public:
+  HttpIngress(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
+              observe::AccessLog* access_log);
+  ~HttpIngress();
+
+  // New rules, in force from the next request on, also on connections that are open. A port of TLS without an entry in `tls` does not
+  // listen, and is not among the failures: whoever read the files tells that. `reuse_port`: several loops listen.
+  std::vector<net::Listeners::Failure> apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const TlsServers> tls,
+                                             bool reuse_port);
+  // No new connections; those that are open are told at their next answer (Connection: close), idle ones end at once. Tasks go on until
+  // they are done; connections() tells how many are left.
+  void drain();
+  std::size_t listeners() const;
+  std::size_t connections() const;
+  const HttpIngressCounters& counters() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fairlead::http_plugin

@@ -1,0 +1,23 @@
+#include "route/dial.h"
+
+namespace fairlead::route {
+
+Task<Result<std::unique_ptr<net::Stream>>> dial(net::Network& network, const EgressPolicy& policy, net::HostPort target) {
+  auto addresses = co_await network.resolve(target.host);
+  if (!addresses) co_return std::unexpected(addresses.error());
+  Error last(Code::unreachable, "the name has no address");
+  for (const net::IpAddress& ip : *addresses) {
+    const net::SocketAddress to{ip, target.port};
+    auto allowed = policy.check(to);
+    if (!allowed) {
+      last = allowed.error();
+      continue;
+    }
+    auto stream = co_await network.connect(to);
+    if (stream) co_return *std::move(stream);
+    last = stream.error();
+  }
+  co_return fail(std::move(last));
+}
+
+}  // namespace fairlead::route
