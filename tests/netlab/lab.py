@@ -22,8 +22,8 @@ from .wait import until
 
 _SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 _LISTEN = "0A"  # a socket's state in /proc/net/tcp
-CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2"
-CLOUD_WAN6, NAT_WAN6, NAT_LAN6, EDGE_LAN6 = "fd77:1::1", "fd77:1::2", "fd77:2::1", "fd77:2::2"
+CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN, NAT_LAN2, EDGE2_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2", "10.77.4.1", "10.77.4.2"
+CLOUD_WAN6, NAT_WAN6, NAT_LAN6, EDGE_LAN6, NAT_LAN26, EDGE2_LAN6 = "fd77:1::1", "fd77:1::2", "fd77:2::1", "fd77:2::2", "fd77:4::1", "fd77:4::2"
 
 # What a home router does: the edge's packets leave with the router's address; nothing comes in that nobody inside asked for.
 NAT_RULES = """
@@ -138,6 +138,10 @@ class Lab:
     def edge(self):
         return self.hosts["edge"]
 
+    @property
+    def edge2(self):
+        return self.hosts["edge2"]
+
     def ended_by_themselves(self):
         """Sentences about processes that ended without being asked to."""
         return [f"{p.name} ended by itself with status {p.status}: {p.log}" for p in self.processes if p.ended_by_itself]
@@ -166,22 +170,28 @@ class Lab:
 
 
 @contextlib.contextmanager
-def behind_nat(logs, **options):
-    """cloud --wan-- nat --lan-- edge. The edge reaches the cloud; the cloud cannot open a connection to the edge."""
+def behind_nat(logs, edges=1, **options):
+    """cloud --wan-- nat --lan-- edge. The edge reaches the cloud; the cloud cannot open a connection to the edge. Of two edges the
+    second is `edge2`, behind the same router in a network of its own.
+    """
     with Lab(logs, **options) as lab:
         if not lab.namespaced:
-            _on_loopback(lab)
+            _on_loopback(lab, edges)
         else:
-            cloud, nat, edge = (lab.namespace(role) for role in ("cloud", "nat", "edge"))
-            namespace.wire(cloud, "wan", nat, "wan")
-            namespace.wire(edge, "lan", nat, "lan")
-            for net, device, address, address6 in ((cloud, "wan", CLOUD_WAN, CLOUD_WAN6), (nat, "wan", NAT_WAN, NAT_WAN6),
-                                                   (nat, "lan", NAT_LAN, NAT_LAN6), (edge, "lan", EDGE_LAN, EDGE_LAN6)):
-                net.ip("link", "set", "dev", device, "up")
-                net.ip("addr", "add", f"{address}/24", "dev", device)
-                if lab.has_ipv6:
-                    net.ip("addr", "add", f"{address6}/64", "dev", device, "nodad")
-            for net, via, via6 in ((edge, NAT_LAN, NAT_LAN6), (cloud, NAT_WAN, NAT_WAN6)):
+            cloud, nat = lab.namespace("cloud"), lab.namespace("nat")
+            ends = [(cloud, "wan", "wan", CLOUD_WAN, CLOUD_WAN6, NAT_WAN, NAT_WAN6)]
+            for role, device, *addresses in (("edge", "lan", EDGE_LAN, EDGE_LAN6, NAT_LAN, NAT_LAN6),
+                                             ("edge2", "lan2", EDGE2_LAN, EDGE2_LAN6, NAT_LAN2, NAT_LAN26))[:edges]:
+                net = lab.namespace(role)
+                ends.append((net, "lan", device, *addresses))
+                lab.add_host(role, addresses[0], net)
+            for net, device, nat_device, address, address6, via, via6 in ends:
+                namespace.wire(net, device, nat, nat_device)
+                for end, name, its, its6 in ((net, device, address, address6), (nat, nat_device, via, via6)):
+                    end.ip("link", "set", "dev", name, "up")
+                    end.ip("addr", "add", f"{its}/24", "dev", name)
+                    if lab.has_ipv6:
+                        end.ip("addr", "add", f"{its6}/64", "dev", name, "nodad")
                 net.ip("route", "add", "default", "via", via)
                 if lab.has_ipv6:
                     net.ip("route", "add", "default", "via", via6)
@@ -191,7 +201,6 @@ def behind_nat(logs, **options):
             namespace.tool(*nat.command(["nft", "-f", "-"]), stdin=NAT_RULES)
             lab.add_host("cloud", CLOUD_WAN, cloud)
             lab.add_host("nat", NAT_WAN, nat)
-            lab.add_host("edge", EDGE_LAN, edge)
         yield lab
 
 
@@ -221,9 +230,10 @@ def _free_port():
             return port
 
 
-def _on_loopback(lab):
+def _on_loopback(lab, edges=1):
     """Addresses of 127/8 that come from the pid, so that two runs do not meet."""
     pid = os.getpid()
     net = f"127.{64 + (pid >> 8) % 64}.{pid % 256}"
     lab.add_host("cloud", f"{net}.1")
-    lab.add_host("edge", f"{net}.2")
+    for role, number in (("edge", 2), ("edge2", 3))[:edges]:
+        lab.add_host(role, f"{net}.{number}")
