@@ -2,8 +2,10 @@
 
 usage: python3 -m pytest tests/integration [--binary build/release/fairlead] [--logs build/logs/integration] [--loopback]
 
-Each test has its own namespaces and folders. The logs of one that failed are kept in LOGS/TEST and named in its report.
+Each test has its own namespaces and folders, but for those of HTTP, which share one site a module. The logs of one that failed are
+kept in LOGS/TEST (LOGS/MODULE) and named in its report.
 """
+import contextlib
 import os
 import shutil
 
@@ -11,6 +13,7 @@ import pytest
 
 import netlab
 from netlab import site as sites
+from http_site import HttpSite
 from ways import NODE, way_of
 
 _FAILED = pytest.StashKey()
@@ -19,18 +22,18 @@ _FAILED = pytest.StashKey()
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    item.stash.setdefault(_FAILED, []).append(report.failed)
-    if report.failed and "lab" in item.funcargs:
-        report.sections.append(("logs", str(item.funcargs["lab"].logs)))
+    for node in (item, item.getparent(pytest.Module)):
+        node.stash.setdefault(_FAILED, []).append(report.failed)
+    for fixture in ("lab", "http"):
+        if report.failed and fixture in item.funcargs:
+            report.sections.append(("logs", str(getattr(item.funcargs[fixture], "lab", item.funcargs[fixture]).logs)))
 
 
-@pytest.fixture
-def lab(request):
-    """Hosts `cloud` and `edge` with a NAT router between. Fails the test when a process ended without being asked to, or a sanitizer
-    found something.
-    """
+@contextlib.contextmanager
+def watched_lab(request, **options):
+    """A lab for one test or module. Fails it when a process ended without being asked to, or a sanitizer found something."""
     logs = request.config.getoption("--logs") / request.node.name.replace("/", "_")
-    with netlab.behind_nat(logs, loopback=request.config.getoption("--loopback")) as lab:
+    with netlab.behind_nat(logs, loopback=request.config.getoption("--loopback"), **options) as lab:
         yield lab
         found = lab.ended_by_themselves()
     found += lab.sanitizer_reports()
@@ -40,12 +43,43 @@ def lab(request):
         shutil.rmtree(logs)
 
 
+def binary_of(request):
+    binary = request.config.getoption("--binary")
+    assert os.access(binary, os.X_OK), f"{binary} is not there: build it first"
+    return binary
+
+
+@pytest.fixture
+def lab(request):
+    """Hosts `cloud` and `edge` with a NAT router between."""
+    with watched_lab(request) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def http(request):
+    """A cloud, two edges, and HTTP services at all of them, shared by a module's tests: each opens entrances of its own."""
+    with watched_lab(request, edges=2) as lab:
+        yield HttpSite(lab, binary_of(request))
+
+
+@pytest.fixture(scope="module", params=["cloud-to-edge", "edge-to-cloud"])
+def http_way(http, request):
+    """An entrance on one side to the HTTP service on the other: once for each direction."""
+    return http.to_edge("plain") if request.param == "cloud-to-edge" else http.to_cloud("plain")
+
+
+@pytest.fixture
+def two_edges(http):
+    if len(http.nodes) < 2:
+        pytest.skip(http.lab.note)
+    return http
+
+
 @pytest.fixture
 def site(lab, request):
     """Folders of a cloud and of edge-a; nothing runs yet."""
-    binary = request.config.getoption("--binary")
-    assert os.access(binary, os.X_OK), f"{binary} is not there: build it first"
-    here = sites.Site(lab, binary)
+    here = sites.Site(lab, binary_of(request))
     here.init()
     here.issue(NODE)
     return here

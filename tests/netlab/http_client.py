@@ -6,6 +6,7 @@ import struct
 import h11
 
 READ = 256 * 1024
+MAX_HEAD = 1 << 20
 
 
 class Answer:
@@ -48,7 +49,7 @@ class Client:
 
     def begin(self, method, target, fields=(), body=None):
         """Sends the head; a body of bytes gets a Content-Length and goes along, what else has one says so in its fields."""
-        self._h11 = h11.Connection(h11.CLIENT) if self._h11 is None or self._h11.our_state is not h11.DONE else self._next()
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD) if self._h11 is None or self._h11.our_state is not h11.DONE else self._next()
         names = {name.lower() for name, _ in fields}
         fields = list(fields) if "host" in names else [("Host", f"127.0.0.1:{self.port}"), *fields]
         if body is not None:
