@@ -7,6 +7,7 @@ import operator
 import statistics
 
 US = "fairlead"
+US_HTTP = "fairlead-http"
 
 
 def median(rounds, peer, key):
@@ -36,6 +37,15 @@ def goals(rounds):
         spreads = [median(flat, US, f"{side}_spread_mib") for side in ("cloud", "edge")]
         # One stream window, the most that one flow may hold, is the most by which a transfer may move it.
         found += [_goal("memory-spread-mib-in-2-gb", None if None in spreads else max(spreads), "<=", 8)]
+    if (http := rounds.get("http")) is not None:
+        found += [_goal("http-64-vs-rathole", ratio(http, "keep_64_per_s", "rathole", US_HTTP), ">=", 0.8),
+                  _goal("http-new-connection-vs-openssh", ratio(http, "new_64_per_s", "openssh", US_HTTP), ">", 1.0)]
+    if (routes := rounds.get("http-routes")) is not None:
+        found += [_goal("http-match-ns-in-10000-routes", median(routes, US_HTTP, "match_ns"), "<", 2000),
+                  _goal("http-reload-s-of-10000-routes", median(routes, US_HTTP, "reload_s"), "<", 1.0),
+                  _goal("http-reload-latency-bump-ms", median(routes, US_HTTP, "bump_ms"), "<", 5)]
+    if (sse := rounds.get("http-sse")) is not None:
+        found += [_goal("http-sse-clients-that-got-all", median(sse, US_HTTP, "complete"), ">=", 1000)]
     return found
 
 
@@ -51,41 +61,58 @@ def goal_lines(rounds):
             for name, value, bound, met in goals(rounds)]
 
 
+def _of_requests(*cpu):
+    columns = (("req/s", "per_s", ".0f"), ("p50 ms", "p50_ms", ".2f"), ("p99 ms", "p99_ms", ".1f"), *cpu, ("errors", "errors", ".0f"))
+    return [(f"{title}: {heading}" if key == "per_s" else heading, f"{case}_{key}", form)
+            for case, title in (("keep_1", "1"), ("keep_64", "64"), ("keep_256", "256"), ("new_64", "new")) for heading, key, form in columns]
+
+
 # For each test: heading, key of the number, format; and the keys whose ratio to ours is shown.
 _COLUMNS = {
     "bulk": [("Gbit/s", "gbit_per_s", ".2f"), ("CPU s/GB", "cpu_s_per_gb", ".2f"), ("cloud user", "cloud_user_s_per_gb", ".2f"),
              ("system", "cloud_system_s_per_gb", ".2f"), ("edge user", "edge_user_s_per_gb", ".2f"), ("system", "edge_system_s_per_gb", ".2f"),
              ("cloud MiB", "cloud_peak_mib", ".0f"), ("edge MiB", "edge_peak_mib", ".0f")],
-    "small": [(heading, f"{case}_{key}", form) for case, title in (("keep_1", "1"), ("keep_64", "64"), ("keep_256", "256"), ("new_64", "new"))
-              for heading, key, form in ((f"{title}: req/s", "per_s", ".0f"), ("p50 ms", "p50_ms", ".2f"), ("p99 ms", "p99_ms", ".1f"),
-                                         ("CPU us", "cpu_us", ".0f"), ("errors", "errors", ".0f"))],
+    "small": _of_requests(("CPU us", "cpu_us", ".0f")),
+    "http": _of_requests(("cloud CPU us", "cloud_cpu_us", ".0f"), ("edge", "edge_cpu_us", ".0f")),
     "idle": [("cloud KiB per edge", "kib_per_edge", ".1f")],
     "flat": [("Gbit/s", "gbit_per_s", ".2f"), ("cloud spread MiB", "cloud_spread_mib", ".2f"), ("cloud max MiB", "cloud_max_mib", ".0f"),
              ("edge spread MiB", "edge_spread_mib", ".2f"), ("edge max MiB", "edge_max_mib", ".0f")],
+    "http-routes": [("match ns", "match_ns", ".0f"), ("reload s", "reload_s", ".2f"), ("slowest before, ms", "before_ms", ".1f"),
+                    ("during, ms", "during_ms", ".1f"), ("bump ms", "bump_ms", ".1f"), ("failed", "failures", ".0f"), ("cloud MiB", "cloud_mib", ".0f")],
+    "http-sse": [("clients that got all", "complete", ".0f"), ("late p50 ms", "p50_ms", ".2f"), ("p99 ms", "p99_ms", ".1f"), ("max ms", "max_ms", ".1f"),
+                 ("CPU us an event", "cpu_us_per_event", ".0f"), ("cloud KiB a client", "cloud_kib_per_client", ".1f"),
+                 ("edge KiB", "edge_kib_per_client", ".1f")],
+    "http-idle": [("cloud KiB per connection", "kib_per_connection", ".1f")],
 }
-_COMPARED = {"bulk": ["gbit_per_s"], "small": ["keep_1_per_s", "keep_64_per_s", "keep_256_per_s", "new_64_per_s"]}
+_REQUESTS = ["keep_1_per_s", "keep_64_per_s", "keep_256_per_s", "new_64_per_s"]
+_COMPARED = {"bulk": ["gbit_per_s"], "small": _REQUESTS, "http": _REQUESTS}
 _TITLES = {
     "bulk": "1 GB, one connection", "small": "GET of 1 kB: connections kept at 1, 64, 256; a new one for each at 64",
     "idle": "idle edges", "flat": "memory in a 2 GB transfer, after the first half GB",
+    "http": "GET of 1 kB through an HTTPRoute, beside tunnels that read no HTTP: connections kept at 1, 64, 256; a new one for each at 64",
+    "http-routes": "10,000 HTTPRoutes, all changed at once under a steady load", "http-sse": "1,000 clients of events",
+    "http-idle": "10,000 idle connections of users",
 }
 
 
 def table(test, rounds):
-    """Lines: medians of each peer, then the ratios fairlead : peer."""
+    """Lines: medians of each peer, then our ratios to the others."""
     peers = list(dict.fromkeys(peer for numbers in rounds for peer in numbers))
     columns = _COLUMNS[test]
-    if test == "small":  # 20 columns are too wide for one table
-        parts = [columns[at:at + 5] for at in range(0, len(columns), 5)]
+    if test in ("small", "http"):  # the four cases side by side are too wide for one table
+        each = len(columns) // 4
+        parts = [columns[at:at + each] for at in range(0, len(columns), each)]
     else:
         parts = [columns]
     lines = [f"{_TITLES[test]} (medians of {len(rounds)})"]
     for part in parts:
         lines += _grid([["", *(heading for heading, _, _ in part)],
                         *([peer, *(_cell(median(rounds, peer, key), form) for _, key, form in part)] for peer in peers)])
-    others = [peer for peer in peers if peer != US]
-    if test in _COMPARED and US in peers and others:
-        lines += _grid([["fairlead : peer", *_COMPARED[test]],
-                        *([peer, *(_cell(ratio(rounds, key, peer), ".2f") for key in _COMPARED[test])] for peer in others)])
+    ours = US_HTTP if test == "http" else US
+    others = [peer for peer in peers if peer != ours]
+    if test in _COMPARED and ours in peers and others:
+        lines += _grid([[f"{ours} : peer", *_COMPARED[test]],
+                        *([peer, *(_cell(ratio(rounds, key, peer, ours), ".2f") for key in _COMPARED[test])] for peer in others)])
     return lines
 
 

@@ -38,11 +38,12 @@ def small(world, seconds):
     _wrk(world, 16, 1)
     result = {}
     for name, connections, close in (("keep_1", 1, False), ("keep_64", 64, False), ("keep_256", 256, False), ("new_64", 64, True)):
-        before = sum(proc.cpu_seconds(world.pids))
+        before = {side: sum(proc.cpu_seconds(pids)) for side, pids in _sides(world)}
         run = _wrk(world, connections, seconds, close)
-        cpu = sum(proc.cpu_seconds(world.pids)) - before
+        cpu = {side: (sum(proc.cpu_seconds(pids)) - before[side]) * 1e6 / max(1, run["requests"]) for side, pids in _sides(world)}
         result |= {f"{name}_per_s": run["per_s"], f"{name}_p50_ms": run["p50_ms"], f"{name}_p99_ms": run["p99_ms"],
-                   f"{name}_errors": run["errors"], f"{name}_cpu_us": cpu * 1e6 / max(1, run["requests"])}
+                   f"{name}_errors": run["errors"], f"{name}_cpu_us": sum(cpu.values()),
+                   f"{name}_cloud_cpu_us": cpu["cloud"], f"{name}_edge_cpu_us": cpu["edge"]}
     return result
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from netlab import manifests, site
+from netlab import http_rules, manifests, site
 
 from world import ENTRANCE_PORT, SERVICE_PORT
 
@@ -125,8 +125,11 @@ UsePAM no
 
 
 class Fairlead:
-    """What is measured: default configuration, one rule."""
+    """What is measured: default configuration, one rule for TCP."""
     name = "fairlead"
+
+    def rules(self):
+        return manifests.to_node("web", ENTRANCE_PORT, "edge-a", SERVICE_PORT)
 
     def missing(self, build):
         return None if os.access(build / "fairlead", os.X_OK) else f"{build}/fairlead"
@@ -135,12 +138,20 @@ class Fairlead:
         here = world.site = site.Site(world.lab, world.build / "fairlead")
         here.init()
         here.issue("edge-a")
-        here.cloud.rules("web", manifests.to_node("web", ENTRANCE_PORT, "edge-a", SERVICE_PORT))
+        here.cloud.rules("web", self.rules())
         world.cloud_processes.append(here.start_cloud())
         world.edge_processes.append(here.start_edge("edge-a"))
 
 
-ALL = [Direct(), NginxTls(), Rathole(), OpenSsh(), Fairlead()]
+class FairleadHttp(Fairlead):
+    """The same with an HTTPRoute: each request is read, matched and carried by itself."""
+    name = "fairlead-http"
+
+    def rules(self):
+        return http_rules.entrance("web", ENTRANCE_PORT, "edge-a", SERVICE_PORT)
+
+
+ALL = [Direct(), NginxTls(), Rathole(), OpenSsh(), Fairlead(), FairleadHttp()]
 
 
 def cache():
