@@ -1,15 +1,12 @@
 """What is measured in a world: each function makes one measurement and returns a flat dictionary of numbers."""
 import json
-import re
 import shutil
 import subprocess
-import threading
 
-from netlab import proc, until
+from netlab import proc, until, wrk
+from netlab.sampler import Sampler
 
 IDLE_EDGES = 1000
-SAMPLE_SECONDS = 0.1
-_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
 def bulk(world):
@@ -35,37 +32,16 @@ def raw_pair(program):
 
 def small(world, seconds):
     """GET of 1 kB by wrk: kept connections at 1, 64, 256, then a new connection for each request at 64."""
-    _wrk(world, 16, 1)
+    wrk.run(world.cloud, f"{world.url}/1k", 1, 16)
     result = {}
     for name, connections, close in (("keep_1", 1, False), ("keep_64", 64, False), ("keep_256", 256, False), ("new_64", 64, True)):
         before = {side: sum(proc.cpu_seconds(pids)) for side, pids in _sides(world)}
-        run = _wrk(world, connections, seconds, close)
+        run = wrk.run(world.cloud, f"{world.url}/1k", seconds, connections, *(["-H", "Connection: close"] if close else []))
         cpu = {side: (sum(proc.cpu_seconds(pids)) - before[side]) * 1e6 / max(1, run["requests"]) for side, pids in _sides(world)}
         result |= {f"{name}_per_s": run["per_s"], f"{name}_p50_ms": run["p50_ms"], f"{name}_p99_ms": run["p99_ms"],
-                   f"{name}_errors": run["errors"], f"{name}_cpu_us": sum(cpu.values()),
+                   f"{name}_errors": run["errors"] + run["refused"], f"{name}_cpu_us": sum(cpu.values()),
                    f"{name}_cloud_cpu_us": cpu["cloud"], f"{name}_edge_cpu_us": cpu["edge"]}
     return result
-
-
-def _wrk(world, connections, seconds, close=False):
-    header = ["-H", "Connection: close"] if close else []
-    text = world.cloud.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", *header, f"{world.url}/1k"]).stdout
-
-
-    def percentile(percent):
-        found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m) *$", text, re.M)
-        assert found, f"wrk said: {text}"
-        return float(found[1]) * _MS[found[2]]
-
-    failed = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    return {
-        "per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
-        "requests": int(re.search(r"(\d+) requests in", text)[1]),
-        "p50_ms": percentile(50),
-        "p99_ms": percentile(99),
-        "errors": sum(int(count) for found in (failed, refused) if found for count in found.groups()),
-    }
 
 
 def idle(world, program):
@@ -89,9 +65,9 @@ def flat(world):
         size, seconds = world.curl("1g", "1g")
     result = {"gbit_per_s": size * 8e-9 / seconds}
     for side, sampler in (("cloud", cloud), ("edge", edge)):
-        after_warm_up = sampler.samples[len(sampler.samples) // 4:]
-        result[f"{side}_spread_mib"] = (max(after_warm_up) - min(after_warm_up)) / 2**20
-        result[f"{side}_max_mib"] = max(after_warm_up) / 2**20
+        least, most = sampler.after_warm_up()
+        result[f"{side}_spread_mib"] = (most - least) / 2**20
+        result[f"{side}_max_mib"] = most / 2**20
     return result
 
 
@@ -129,29 +105,3 @@ def profile(world, folder):
 
 def _sides(world):
     return (("cloud", world.cloud_pids), ("edge", world.edge_pids))
-
-
-class Sampler:
-    """Resident memory of processes, every 100 ms, for the length of the block."""
-
-    def __init__(self, pids):
-        self._pids, self._stop = pids, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.samples = []
-
-    def _run(self):
-        while not self._stop.wait(SAMPLE_SECONDS):
-            self.samples.append(proc.rss_bytes(self._pids))
-
-    def settled(self, seconds):
-        """True when it has moved by less than 1 % for so long."""
-        recent = self.samples[-int(seconds / SAMPLE_SECONDS):]
-        return len(recent) >= seconds / SAMPLE_SECONDS and max(recent) - min(recent) < max(recent) / 100
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()

@@ -4,8 +4,8 @@ import subprocess
 import time
 
 from netlab import http_rules, origin, proc, python, until
+from netlab.sampler import Sampler
 
-from measure import Sampler
 from world import ENTRANCE_PORT
 
 ROUTES, FILES = 10_000, 100

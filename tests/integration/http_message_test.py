@@ -189,12 +189,13 @@ def test_an_answer_that_breaks_off_is_not_shown_as_whole(http_way, how):
         assert broken.value.answer.body in (b"", b"half")
 
 
-@pytest.mark.parametrize("path", ["/break?how=nothing", "/break?how=head", "/garbage"])
-def test_no_answer_is_502_and_the_clients_connection_is_kept(http_way, path):
+@pytest.mark.parametrize("path, code, error", [("/break?how=nothing", "service-reset", "connection_terminated"),
+                                               ("/break?how=head", "service-reset", "connection_terminated"),
+                                               ("/garbage", "bad-answer", "http_protocol_error")])
+def test_no_answer_is_502_and_the_clients_connection_is_kept(http_way, path, code, error):
     with http_way.connect() as client:
         answer = client.get(path)
-        assert answer.status == 502
-        problem(answer)
+        problem(answer, 502, code, error)
         assert client.get("/").status == 200
 
 

@@ -7,6 +7,7 @@ from netlab.site import Site
 from ways import NODE
 
 OTHER = "edge-b"
+BOTH = {"nodeSelector": {"use": "test"}}
 IN_FORCE_SECONDS = 2
 
 
@@ -49,8 +50,12 @@ class HttpSite:
         self.site.cloud.configure(f"accessLog: {lab.folder}/access.log\n")
         self.site.start_cloud()
         for node in hosts:
-            self.site.start_edge(node)
+            self.start_edge(node)
         self._ports = itertools.count(18000)
+
+    def start_edge(self, node):
+        """Each has the label site=ITS NAME, and all have use=test."""
+        self.site.start_edge(node, "--label", f"site={node}", "--label", "use=test")
 
     @property
     def edge(self):
@@ -97,10 +102,12 @@ class HttpSite:
         netlab.until(lambda: self.flows() == 0, 5, "all flows ended")
 
 
-def problem(answer):
-    """The JSON problem of an answer of Fairlead's own, checked as far as all have it in common."""
-    assert answer.header("content-type") == "application/problem+json", answer.fields
-    assert answer.header("proxy-status"), answer.fields
+def problem(answer, status, code, error=None):
+    """Checks an answer of Fairlead's own: a JSON problem that has `code`, and Proxy-Status with `error` of RFC 9209, if given."""
+    assert answer.header("content-type") == "application/problem+json", (answer.status, answer.fields, answer.body[:200])
     found = answer.json()
-    assert found["status"] == answer.status and found["title"], found
+    assert (answer.status, found["status"], found["code"]) == (status, status, code), found
+    assert found["title"], found
+    if error:
+        assert f"error={error}" in (answer.header("proxy-status") or ""), answer.fields
     return found

@@ -12,6 +12,7 @@ Any path that is not below echoes the request as JSON, its body as size and SHA-
   /slow [ms]              waits, then echoes                 /hang [id]           waits until the client is gone; /seen tells
   /drip [n, ms]           n pieces of a chunked body         /until-close         no length, ends with the connection
   /parrot                 gives each piece of the body back as it comes
+  /note [id]              an echo that /seen tells of
   /http10                 an answer of HTTP/1.0              /big-head [n]        n bytes of header
   /break [how]            how: nothing, head, length, chunks: closes in the middle of that
   /flaky [id, fail, how]  the first `fail` requests of an id get status `how` or, with "close", no answer; later ones an echo
@@ -205,6 +206,10 @@ class Service:
             await exchange.send(h11.Data(f"{number}\n".encode()))
             await asyncio.sleep(exchange.query("ms", 100) / 1000)
         await exchange.send(h11.EndOfMessage())
+
+    async def do_note(self, exchange):
+        self.notes.append(f"note {exchange.query('id', '')}")
+        await exchange.echo()
 
     async def do_parrot(self, exchange):
         await exchange.begin()

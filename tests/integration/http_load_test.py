@@ -1,0 +1,161 @@
+"""Changes and failures under load: nothing is cut that need not be."""
+import contextlib
+import json
+import signal
+import threading
+
+import pytest
+
+import netlab
+from netlab import http_client, nginx, wrk
+from netlab.http_rules import backend, gateway, listener, policy_filter, request_policy, route, rule, text
+from http_site import BOTH, OTHER
+from ways import NODE
+
+
+@pytest.fixture(scope="module")
+def files(http):
+    """An nginx on each edge that serves 1 kB at /1k, at the port that is returned."""
+    port = http.lab.port(8081)
+    root = http.lab.folder / "www"
+    root.mkdir()
+    (root / "1k").write_bytes(bytes(1000))
+    for node in http.nodes:
+        nginx.serve(http.site.edges[node].host, port, root, f"nginx-{node}")
+    return port
+
+
+def test_rules_that_change_under_load_cut_nothing(two_edges, files):
+    http = two_edges
+    backends = [backend("change-a", NODE, files), backend("change-b", OTHER, files)]
+    way = http.to_edge("change", rule("change-a"), backends=backends)
+    load = wrk.start(way.client.host, f"{way.url}/1k", 3, name="wrk-change")
+    for number in range(8):
+        head = [gateway("change", listener(way.entrance)), *backends]
+        http.cloud.rules("change", text(*head, route("change", rule(("change-a", number % 2), ("change-b", 1 - number % 2)), rule("change-a", path=f"/new/{number}"))))
+        until_in_force(way, f"/new/{number}")
+    assert load.alive, "the load went on meanwhile"
+    found = wrk.finish(load)
+    assert (found["errors"], found["refused"]) == (0, 0), found
+    assert found["requests"] > 1000
+
+
+def until_in_force(way, path):
+    """nginx has no such file: 404 of its own, without our problem, once the rule leads there. Both rules lead to nginx."""
+    with way.connect() as client:
+        netlab.until(lambda: client.get(path).status == 404, 2, f"{path} in force")
+
+
+def test_a_backend_that_is_taken_away_serves_its_requests_to_the_end(http):
+    way = http.to_edge("drained")
+    with way.connect() as client:
+        client.begin("GET", "/drip?n=10&ms=100")
+        answer = client.head()
+        client.piece(answer)
+        http.cloud.rules("drained", text(gateway("drained", listener(way.entrance)), route("drained", rule())))
+        with way.connect() as other:
+            netlab.until(lambda: other.get("/").status == 500, 2, "the backend gone from the rules")
+        while client.piece(answer):
+            pass
+    assert answer.body == b"".join(b"%d\n" % number for number in range(10))
+
+
+class Load:
+    """Clients that ask for one path again and again; each request's outcome is kept: (node or None, status or "broken")."""
+
+    def __init__(self, way, clients, target):
+        self.outcomes, self._stop, self._way, self._target = [], threading.Event(), way, target
+        self._threads = [threading.Thread(target=self._run, args=(way.connect(),), daemon=True) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, client):
+        while not self._stop.is_set():
+            try:
+                answer = client.get(self._target)
+                self.outcomes.append((answer.header("x-served-by"), answer.status, answer.body))
+            except http_client.Broken as broken:
+                self.outcomes.append((None, "broken", str(broken)))
+                client = self._way.connect()
+
+    def end(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(20)
+        return self.outcomes
+
+
+@contextlib.contextmanager
+def killed(http, node):
+    """The node is killed (kill -9), and back at the end of the block."""
+    http.site.edges[node].process.kill()
+    try:
+        yield
+    finally:
+        http.site.wait_gone(node, 10)
+        http.start_edge(node)
+
+
+def test_an_edge_killed_under_load_fails_only_what_was_in_flight_on_it(two_edges):
+    http = two_edges
+    way = http.to_edge("killed", rule("killed-edge", filters=[policy_filter("killed")]), backends=[backend("killed-edge", BOTH, http.edge_port)],
+                       policies=[request_policy("killed", nodeHeader="X-Served-By")])
+    clients = 16
+    load = Load(way, clients, "/slow?ms=30")
+    netlab.until(lambda: {node for node, *_ in load.outcomes} == {NODE, OTHER}, 5, "answers of both nodes")
+    with killed(http, OTHER):
+        seen = len(load.outcomes)
+        netlab.until(lambda: len(load.outcomes) > seen + 200, 15, "answers of the node that is left")
+        outcomes = load.end()
+    failed = [outcome for outcome in outcomes if outcome[1] != 200]
+    assert len(failed) <= clients, failed
+    for _, status, body in failed:
+        assert status == 502 and json.loads(body)["code"] == "node-lost", (status, body)
+    assert failed, "some were in flight"
+
+
+def test_repeatable_requests_survive_the_end_of_an_edge(two_edges):
+    http = two_edges
+    way = http.to_edge("survive", rule("survive-edge", filters=[policy_filter("survive")], retry={"attempts": 2}),
+                       backends=[backend("survive-edge", BOTH, http.edge_port)],
+                       policies=[request_policy("survive", nodeHeader="X-Served-By", repeatable=True)])
+    load = Load(way, 8, "/slow?ms=30")
+    netlab.until(lambda: {node for node, *_ in load.outcomes} == {NODE, OTHER}, 5, "answers of both nodes")
+    with killed(http, OTHER):
+        seen = len(load.outcomes)
+        netlab.until(lambda: len(load.outcomes) > seen + 100, 15, "answers of the node that is left")
+        outcomes = load.end()
+    assert {status for _, status, _ in outcomes} == {200}
+
+
+def test_an_edge_that_stops_in_order_fails_nothing(two_edges):
+    http = two_edges
+    way = http.to_edge("ordered", rule("ordered-edge"), backends=[backend("ordered-edge", BOTH, http.edge_port)])
+    load = Load(way, 16, "/slow?ms=30")
+    netlab.until(lambda: len(load.outcomes) > 50, 5, "answers")
+    edge = http.site.edges[OTHER].process
+    edge.signal(signal.SIGTERM)
+    assert edge.wait(20) == 0
+    seen = len(load.outcomes)
+    netlab.until(lambda: len(load.outcomes) > seen + 50, 5, "answers of the node that is left")
+    outcomes = load.end()
+    http.start_edge(OTHER)
+    assert {status for _, status, _ in outcomes} == {200}
+
+
+def test_a_cloud_that_stops_in_order_finishes_what_it_began(http):
+    way = http.to_edge("last")
+    with way.connect() as client:
+        client.begin("GET", "/drip?n=10&ms=50")
+        answer = client.head()
+        process = http.cloud.process
+        process.signal(signal.SIGTERM)
+        while client.piece(answer):
+            pass
+        assert answer.body.endswith(b"9\n")
+    assert process.wait(10) == 0
+    http.site.start_cloud()
+    for node in http.nodes:
+        http.site.wait_connected(node)
+    with netlab.until(lambda: way.connect(), 5, "the entrance open again") as client:
+        assert client.get("/").status == 200
