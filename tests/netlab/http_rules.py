@@ -64,3 +64,13 @@ CLOUD = {"cloud": {}}
 def entrance(name, port, location, target_port, **more):
     """A whole entrance for HTTP at `port`, all of whose requests go to one target."""
     return text(gateway(name, listener(port), on_edge=location == CLOUD), route(name, rule(name, **more)), backend(name, location, target_port))
+
+
+def tls_files(certificate, key, **more):
+    """`tls` of a listener. `more`: options without their group, as clientCaFile=..."""
+    options = {"certificateFile": certificate, "keyFile": key, **more}
+    return {"mode": "Terminate", "options": {f"fairlead.dev/{_dashed(name)}": str(value) for name, value in options.items()}}
+
+
+def _dashed(name):
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)

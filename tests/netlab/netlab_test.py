@@ -100,3 +100,15 @@ with netlab.behind_nat({str(tmp_path / "killed")!r}) as lab:
 def test_until_names_what_did_not_happen():
     with pytest.raises(netlab.TimeoutExpired, match="the moon rises"):
         netlab.until(lambda: False, 0.05, "the moon rises")
+
+
+def test_of_two_edges_each_reaches_the_cloud_and_neither_is_reached(tmp_path):
+    with netlab.behind_nat(tmp_path / "logs", edges=2) as lab:
+        if not lab.namespaced:
+            pytest.skip(lab.note)
+        lab.cloud.listen(9000, "0.0.0.0")
+        for edge in (lab.edge, lab.edge2):
+            edge.connect(9000, lab.cloud.address).close()
+        lab.edge2.listen(9000, "0.0.0.0")
+        with pytest.raises(OSError):
+            lab.cloud.connect(9000, lab.edge2.address, timeout=0.3)

@@ -18,17 +18,20 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  server {{ listen {address}:{port} backlog=4096; root {root}; default_type application/octet-stream; }}
+  server {{ listen {address}:{port}{tls} backlog=4096; root {root}; default_type application/octet-stream; {more} }}
 }}
 """
 
 
-def serve(host, port, root, name="nginx", address="127.0.0.1"):
-    """Serves the files under `root` at `address:port` of `host`; answering on return."""
+def serve(host, port, root, name="nginx", address="127.0.0.1", tls=None, more=""):
+    """Serves the files under `root` at `address:port` of `host`; answering on return. `tls`: (certificate, key). `more`: of `server`."""
+    if tls:
+        more += f" ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};"
     folder = host.lab.folder / name
     folder.mkdir()
     config = folder / "nginx.conf"
-    config.write_text(_CONFIG.format(folder=folder, log=host.lab.logs / f"{name}.log", address=address, port=port, root=root))
+    config.write_text(_CONFIG.format(folder=folder, log=host.lab.logs / f"{name}.log", address=address, port=port, root=root,
+                                     tls=" ssl" if tls else "", more=more))
     process = host.start(name, ["nginx", "-e", host.lab.logs / f"{name}.log", "-c", config])
     host.wait_listening(port)
     return process
