@@ -90,22 +90,32 @@ Task<Result<std::size_t>> SocketStream::read(MutableBytes into) {
   }
 }
 
+Result<std::size_t> SocketStream::try_write(Bytes bytes) {
+  for (;;) {
+    if (!fd_.valid()) return fail(Code::cancelled, "write to {}: broken off by this side", peer_);
+    if (sent_end_) return fail(Code::closed, "write to {}: this half was shut", peer_);
+    if (failure_) return fail(*failure_);
+    const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno == EAGAIN) return std::size_t{0};
+    if (errno != EINTR) {
+      // EPIPE comes first only if the peer had ended its half before: that end stays a real one.
+      if (errno != EPIPE) read_broken_ = true;
+      return broken(errno, "write to");
+    }
+  }
+}
+
+Task<void> SocketStream::writable() {
+  if (fd_.valid() && !sent_end_ && !failure_) co_await events().writable();
+}
+
 Task<Result<void>> SocketStream::write(Bytes bytes) {
   if (must_yield()) co_await loop_.yield();
   while (!bytes.empty()) {
-    if (!fd_.valid()) co_return fail(Code::cancelled, "write to {}: broken off by this side", peer_);
-    if (sent_end_) co_return fail(Code::closed, "write to {}: this half was shut", peer_);
-    if (failure_) co_return fail(*failure_);
-    const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n >= 0) bytes = bytes.subspan(static_cast<std::size_t>(n));
-    if (n >= 0 && bytes.empty()) break;
-    if (n >= 0 || errno == EAGAIN) {  // a short write means that the buffer is full
-      co_await events().writable();
-    } else if (errno != EINTR) {
-      // EPIPE comes first only if the peer had ended its half before: that end stays a real one.
-      if (errno != EPIPE) read_broken_ = true;
-      co_return broken(errno, "write to");
-    }
+    CO_TRY_ASSIGN(const std::size_t n, try_write(bytes));
+    bytes = bytes.subspan(n);
+    if (!bytes.empty()) co_await events().writable();  // a short write means that the buffer is full
   }
   co_return Result<void>{};
 }

@@ -21,7 +21,10 @@ class SocketStream final : public Stream {
   std::optional<Result<std::size_t>> try_read(MutableBytes into) override;
   Task<void> readable() override;
   Task<Result<void>> write(Bytes bytes) override;
+  Result<std::size_t> try_write(Bytes bytes) override;
+  Task<void> writable() override;
   Result<void> shut() override;
+  void end_was_told() override { got_end_ = true; }
   void reset() override;
   const SocketAddress& peer() const override { return peer_; }
   const SocketAddress& local() const override { return local_; }

@@ -24,8 +24,16 @@ class Stream {
   virtual Task<void> readable() = 0;
   // Returns once all of `bytes` is accepted for sending; waits while the peer does not read.
   virtual Task<Result<void>> write(Bytes bytes) = 0;
+  // The same without waiting: how many of the first bytes were accepted, 0 while none can be. For those who must know what was
+  // accepted also when the write is cancelled.
+  virtual Result<std::size_t> try_write(Bytes bytes) = 0;
+  // Returns when try_write() would accept something or tell why not. The one coroutine that writes waits here.
+  virtual Task<void> writable() = 0;
   // Our half is done: the peer reads 0 after what was written. Reading goes on.
   virtual Result<void> shut() = 0;
+  // What the stream carries has said that the peer is done (TLS's close_notify): nothing more is read, and destroying is orderly as if
+  // the end had been read here.
+  virtual void end_was_told() = 0;
   // Breaks off at once, dropping what was not sent: the peer sees a reset. The Stream is closed after this.
   virtual void reset() = 0;
 

@@ -80,6 +80,51 @@ inline Task<void> tried_reads(Ground& ground) {
 }
 TEST_P(StreamContract, AReadThatIsTriedNeverWaits) { ground_->run(tried_reads(*ground_)); }
 
+inline Task<void> tried_writes(Ground& ground) {
+  StreamPair pair = co_await connected_pair(ground);
+  const std::vector<std::byte> all = pattern(64_MiB);
+  std::size_t accepted = 0;
+  for (;;) {
+    auto n = pair.dialled->try_write(Bytes(all).subspan(accepted, 64_KiB));
+    EXPECT_TRUE(n) << n.error().describe();
+    if (!n || *n == 0) break;
+    accepted += *n;
+    if (accepted > all.size() / 2) break;
+  }
+  EXPECT_GT(accepted, 0u);
+  EXPECT_LT(accepted, all.size() / 2) << "nobody reads";
+  std::vector<std::byte> buffer(16_MiB);
+  auto read = co_await pair.accepted->read(buffer);
+  EXPECT_TRUE(read && *read > 0 && std::ranges::equal(Bytes(buffer).first(*read), Bytes(all).first(*read)));
+  std::size_t got = *read;
+  while (got < accepted) {
+    read = co_await pair.accepted->read(buffer);
+    EXPECT_TRUE(read && *read > 0);
+    if (!read || *read == 0) co_return;
+    got += *read;
+  }
+  co_await pair.dialled->writable();
+  auto more = pair.dialled->try_write(Bytes(all).subspan(accepted, 10));
+  EXPECT_EQ(more.value(), 10u);
+  read = co_await pair.accepted->read(buffer);
+  EXPECT_TRUE(read && *read == 10);
+  EXPECT_TRUE(pair.dialled->shut());
+  EXPECT_EQ(pair.dialled->try_write(as_bytes("x")).error().code(), Code::closed);
+  co_await pair.dialled->writable();  // at once
+}
+TEST_P(StreamContract, AWriteThatIsTriedTellsWhatWasAccepted) { ground_->run(tried_writes(*ground_)); }
+
+inline Task<void> end_told(Ground& ground) {
+  StreamPair pair = co_await connected_pair(ground);
+  pair.dialled->end_was_told();
+  co_await write_pattern_and_shut(*pair.dialled, 50'000);
+  pair.dialled.reset();
+  Rest rest = co_await read_rest(*pair.accepted);
+  EXPECT_EQ(rest.size, 50'000u);
+  EXPECT_TRUE(rest.end && rest.intact);
+}
+TEST_P(StreamContract, AnEndThatWasToldCountsAsRead) { ground_->run(end_told(*ground_)); }
+
 inline Task<void> write_after_shut(Ground& ground) {
   StreamPair pair = co_await connected_pair(ground);
   EXPECT_TRUE(pair.dialled->shut());

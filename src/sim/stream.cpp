@@ -46,22 +46,29 @@ Task<Result<std::size_t>> Stream::read(MutableBytes into) {
   }
 }
 
+Result<std::size_t> Stream::try_write(Bytes bytes) {
+  if (side_.gone) return std::size_t{0};
+  if (was_reset_) return fail(Code::cancelled, "write to {}: broken off by this side", side_.peer);
+  if (side_.shut) return fail(Code::closed, "write to {}: this half was shut", side_.peer);
+  if (side_.reset_arrived) return fail(Code::reset, "write to {}: the peer broke off", side_.peer);
+  const std::size_t n = std::min(Connection::kWindow - side_.outstanding, bytes.size());
+  if (n == 0) return n;
+  side_.unsent.append(bytes.first(n));
+  side_.outstanding += n;
+  connection_->pump(side_);
+  return n;
+}
+
+Task<void> Stream::writable() {
+  while (side_.gone || (!was_reset_ && !side_.shut && !side_.reset_arrived && side_.outstanding == Connection::kWindow))
+    co_await side_.writable.wait();
+}
+
 Task<Result<void>> Stream::write(Bytes bytes) {
   while (!bytes.empty()) {
-    while (side_.gone) co_await side_.writable.wait();
-    if (was_reset_) co_return fail(Code::cancelled, "write to {}: broken off by this side", side_.peer);
-    if (side_.shut) co_return fail(Code::closed, "write to {}: this half was shut", side_.peer);
-    if (side_.reset_arrived) co_return fail(Code::reset, "write to {}: the peer broke off", side_.peer);
-    const std::size_t room = Connection::kWindow - side_.outstanding;
-    if (room == 0) {
-      co_await side_.writable.wait();
-      continue;
-    }
-    const std::size_t n = std::min(room, bytes.size());
-    side_.unsent.append(bytes.first(n));
-    side_.outstanding += n;
+    CO_TRY_ASSIGN(const std::size_t n, try_write(bytes));
     bytes = bytes.subspan(n);
-    connection_->pump(side_);
+    if (n == 0) co_await side_.writable.wait();
   }
   co_return Result<void>{};
 }

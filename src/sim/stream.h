@@ -16,7 +16,10 @@ class Stream final : public net::Stream {
   std::optional<Result<std::size_t>> try_read(MutableBytes into) override;
   Task<void> readable() override;
   Task<Result<void>> write(Bytes bytes) override;
+  Result<std::size_t> try_write(Bytes bytes) override;
+  Task<void> writable() override;
   Result<void> shut() override;
+  void end_was_told() override { got_end_ = true; }
   void reset() override;
   const net::SocketAddress& peer() const override { return side_.peer; }
   const net::SocketAddress& local() const override { return side_.local; }
