@@ -1,0 +1,119 @@
+#include "plugins/http/client.h"
+
+#include <algorithm>
+
+namespace fairlead::http_plugin {
+
+Client::Client(std::unique_ptr<net::Stream> stream, Scope& work)
+    : changed(work.loop()),
+      work_(work),
+      stream_(std::move(stream)),
+      wanted_(work.loop()),
+      written_(work.loop()),
+      timer_(work.loop(), [this] { fire(); }),
+      flush_hook_(*this),
+      watching_(work.loop()) {
+  limits_.fill(TimePoint::max());
+}
+
+void Client::watch() { watching_.spawn(wait_readable()); }
+
+Task<void> Client::wait_readable() {
+  for (;;) {
+    while (readable_) co_await wanted_.wait();
+    co_await stream_->readable();
+    readable_ = true;
+    changed.wake_all();
+  }
+}
+
+std::size_t Client::read(MutableBytes room) {
+  if (!readable_ || gone_ != Gone::no) return 0;
+  std::optional<Result<std::size_t>> got = stream_->try_read(room);
+  if (got && (!*got || **got == 0)) {
+    gone_ = *got ? Gone::end : Gone::reset;  // readable_ stays: there is nothing to wait for
+    changed.wake_all();
+    return 0;
+  }
+  // Fewer bytes than asked for: most likely that was all, and waiting tells if not.
+  if (!got || **got < room.size()) {
+    readable_ = false;
+    wanted_.wake_all();
+  }
+  return got ? **got : 0;
+}
+
+void Client::flush_soon() { loop().make_ready(flush_hook_); }
+
+void Client::FlushHook::run(Ready& self) {
+  Client& client = static_cast<FlushHook&>(self).client;
+  if (client.desk && !client.desk->out.empty() && !client.writing_) client.work_.spawn(client.flush_in_background());
+}
+
+Task<void> Client::flush_in_background() {
+  auto flushed = co_await flush();
+  if (!flushed) changed.wake_all();
+}
+
+Task<Result<void>> Client::flush() {
+  while (!out().empty() || writing_) {
+    if (writing_) {
+      co_await written_.wait();
+      continue;
+    }
+    if (write_failed_) co_return fail(Code::reset, "the client is gone");
+    std::swap(desk->going, desk->out);
+    const Bytes bytes = as_bytes(desk->going);
+    writing_ = true;
+    auto written = co_await stream_->write(bytes);
+    writing_ = false;
+    desk->going.clear();
+    written_.wake_all();
+    if (!written) {
+      write_failed_ = true;
+      gone_ = Gone::reset;
+      co_return std::unexpected(written.error());
+    }
+  }
+  if (write_failed_) co_return fail(Code::reset, "the client is gone");
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Client::write(Bytes bytes) {
+  auto flushed = co_await flush();
+  if (!flushed) co_return std::unexpected(flushed.error());
+  writing_ = true;
+  auto written = co_await stream_->write(bytes);
+  writing_ = false;
+  written_.wake_all();
+  if (!written) {
+    write_failed_ = true;
+    gone_ = Gone::reset;
+  }
+  co_return written;
+}
+
+void Client::set(Limit limit, TimePoint at) {
+  limits_[static_cast<std::size_t>(limit)] = at;
+  // A timer that is due earlier looks what is to be done when it fires: deadlines move far more often than they pass.
+  if (!timer_.armed() || timer_.at() > at) timer_.arm(at);
+}
+
+void Client::fire() {
+  const TimePoint next = *std::ranges::min_element(limits_);
+  if (next == TimePoint::max()) return;
+  if (next <= loop().now()) {
+    changed.wake_all();
+    const TimePoint later = [&] {
+      TimePoint first = TimePoint::max();
+      for (const TimePoint at : limits_)
+        if (at > loop().now()) first = std::min(first, at);
+      return first;
+    }();
+    if (later != TimePoint::max()) timer_.arm(later);
+  } else {
+    timer_.arm(next);
+  }
+}
+
+}  // namespace fairlead::http_plugin

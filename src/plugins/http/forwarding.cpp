@@ -1,0 +1,61 @@
+#include "plugins/http/forwarding.h"
+
+#include "http/target.h"
+#include "plugins/http/payload.h"
+
+namespace fairlead::http_plugin {
+
+void forward_fields(http::Request& request, const RequestContext& context) {
+  request.fields.set("traceparent", context.desk.texts.keep(context.trace.to_text()));
+  request.fields.add("Via", "1.1 fairlead");
+}
+
+std::string_view stripped_target(std::string_view target, const route::Backend& backend, Texts& texts) {
+  if (!backend.node_from || !backend.node_from->strip || !target.starts_with('/')) return target;
+  const http::Target parts = http::split_target(target);
+  const std::string_view path = route::strip_node(backend, parts.path);
+  if (path.data() == parts.path.data() && path.size() == parts.path.size()) return target;
+  return parts.has_query ? texts.format("{}?{}", path, parts.query) : texts.keep(path);
+}
+
+namespace {
+
+wire::TrafficClass traffic_class_of(const route::RequestPolicy& policy) {
+  using Class = route::RequestPolicy::Class;
+  switch (policy.traffic_class) {
+    case Class::interactive: return wire::TrafficClass::interactive;
+    case Class::bulk: return wire::TrafficClass::bulk;
+    case Class::background: return wire::TrafficClass::background;
+    case Class::management: return wire::TrafficClass::management;
+  }
+  return wire::TrafficClass::interactive;
+}
+
+}  // namespace
+
+wire::FlowOpen flow_open(const RequestContext& context, const route::Endpoint& to, Duration remaining) {
+  return {.plugin = std::string(kPlugin),
+          .backend = to.backend->meta.key.to_text(),
+          .target = to.target->to_text(),
+          .traffic_class = traffic_class_of(context.rule().policy),
+          .remaining = remaining,
+          .traceparent = context.trace.to_text(),
+          .head = {},
+          .source = context.origin.client.to_text()};
+}
+
+wire::HttpService service_of(const route::Backend& backend) {
+  wire::HttpService service;
+  if (backend.tls) {
+    service.tls = true;
+    service.server_name = backend.tls->hostname;
+    service.ca_pem = backend.tls->ca_pem;
+  }
+  service.proxy_protocol = backend.proxy_protocol;
+  service.connect = backend.timeouts.connect;
+  service.idle = backend.timeouts.idle;
+  service.max_connections = backend.limits.connections;
+  return service;
+}
+
+}  // namespace fairlead::http_plugin

@@ -1,0 +1,67 @@
+#include "plugins/http/http_ingress.h"
+
+#include <fmt/format.h>
+
+#include "plugins/http/server_connection.h"
+
+namespace fairlead::http_plugin {
+
+struct HttpIngress::Impl {
+  Impl(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
+       observe::AccessLog* access_log)
+      : shared{.network = network,
+               .peers = peers,
+               .nodes = nodes,
+               .states = std::move(states),
+               .access_log = access_log},
+        listeners(network, [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { take(std::move(incoming), at); }),
+        mirrors(network.loop()),
+        connections(network.loop()) {
+    shared.mirrors = &mirrors;
+  }
+
+  void take(std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) {
+    shared.counters.connections++;
+    connections.spawn(serve(std::make_unique<ServerConnection>(shared, shared.network.adopt(std::move(incoming)), at)));
+  }
+  static Task<void> serve(std::unique_ptr<ServerConnection> connection) { co_await connection->run(); }
+
+  Ingress shared;
+  net::Listeners listeners;
+  Scope mirrors;
+  Scope connections;
+};
+
+HttpIngress::HttpIngress(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes,
+                         std::shared_ptr<route::BackendStates> states, observe::AccessLog* access_log)
+    : impl_(std::make_unique<Impl>(network, peers, nodes, std::move(states), access_log)) {}
+
+HttpIngress::~HttpIngress() = default;
+
+std::vector<net::Listeners::Failure> HttpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot,
+                                                        std::shared_ptr<const TlsServers> tls, bool reuse_port) {
+  if (!tls) tls = std::make_shared<const TlsServers>();
+  Ingress& shared = impl_->shared;
+  shared.rules = std::make_shared<Rules>(std::move(snapshot), std::move(tls), shared.nodes, shared.states);
+  if (shared.draining) return {};
+  std::vector<net::Listeners::Wanted> wanted;
+  for (const route::HttpPort& port : shared.rules->snapshot->http_ports()) {
+    if (port.tls && !shared.rules->tls->contains(port.bind)) continue;
+    std::string owner = "a Gateway";
+    if (!port.hosts.empty()) owner = fmt::format("Gateway {} listener {}", port.hosts.front().gateway.to_text(), port.hosts.front().name);
+    wanted.push_back({port.bind, std::move(owner)});
+  }
+  return impl_->listeners.listen_at(wanted, reuse_port);
+}
+
+void HttpIngress::drain() {
+  impl_->shared.draining = true;
+  impl_->listeners.close();
+  for (ServerConnection& connection : impl_->shared.open) connection.begin_drain();
+}
+
+std::size_t HttpIngress::listeners() const { return impl_->listeners.size(); }
+std::size_t HttpIngress::connections() const { return impl_->connections.size(); }
+const HttpIngressCounters& HttpIngress::counters() const { return impl_->shared.counters; }
+
+}  // namespace fairlead::http_plugin
