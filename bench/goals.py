@@ -78,10 +78,11 @@ _COLUMNS = {
     "flat": [("Gbit/s", "gbit_per_s", ".2f"), ("cloud spread MiB", "cloud_spread_mib", ".2f"), ("cloud max MiB", "cloud_max_mib", ".0f"),
              ("edge spread MiB", "edge_spread_mib", ".2f"), ("edge max MiB", "edge_max_mib", ".0f")],
     "http-routes": [("match ns", "match_ns", ".0f"), ("reload s", "reload_s", ".2f"), ("slowest before, ms", "before_ms", ".1f"),
-                    ("during, ms", "during_ms", ".1f"), ("bump ms", "bump_ms", ".1f"), ("failed", "failures", ".0f"), ("cloud MiB", "cloud_mib", ".0f")],
-    "http-sse": [("clients that got all", "complete", ".0f"), ("late p50 ms", "p50_ms", ".2f"), ("p99 ms", "p99_ms", ".1f"), ("max ms", "max_ms", ".1f"),
-                 ("CPU us an event", "cpu_us_per_event", ".0f"), ("cloud KiB a client", "cloud_kib_per_client", ".1f"),
-                 ("edge KiB", "edge_kib_per_client", ".1f")],
+                    ("during, ms", "during_ms", ".1f"), ("bump ms", "bump_ms", ".1f"), ("failed", "failures", ".0f"),
+                    ("cloud MiB", "cloud_mib", ".0f")],
+    "http-sse": [("clients that got all", "complete", ".0f"), ("late p50 ms", "p50_ms", ".2f"), ("p99 ms", "p99_ms", ".1f"),
+                 ("max ms", "max_ms", ".1f"), ("CPU us an event", "cpu_us_per_event", ".0f"),
+                 ("cloud KiB a client", "cloud_kib_per_client", ".1f"), ("edge KiB", "edge_kib_per_client", ".1f")],
     "http-idle": [("cloud KiB per connection", "kib_per_connection", ".1f")],
 }
 _REQUESTS = ["keep_1_per_s", "keep_64_per_s", "keep_256_per_s", "new_64_per_s"]

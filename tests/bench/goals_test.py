@@ -22,7 +22,8 @@ def test_memory_is_judged_on_the_worse_side():
 
 
 def test_http_is_compared_as_itself():
-    rounds = {"http": [{"fairlead-http": {"keep_64_per_s": 8.0, "new_64_per_s": 3.0}, "rathole": {"keep_64_per_s": 10.0}, "openssh": {"new_64_per_s": 2.0}}]}
+    rounds = {"http": [{"fairlead-http": {"keep_64_per_s": 8.0, "new_64_per_s": 3.0}, "rathole": {"keep_64_per_s": 10.0},
+                        "openssh": {"new_64_per_s": 2.0}}]}
     assert goals.goal_lines(rounds) == ["goal: http-64-vs-rathole 0.80 >=0.8 met", "goal: http-new-connection-vs-openssh 1.50 >1.0 met"]
     assert any(line.startswith("fairlead-http : peer") for line in goals.table("http", rounds["http"]))
 

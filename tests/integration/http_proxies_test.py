@@ -5,8 +5,8 @@ from netlab import http_client, http_rules, origin
 from netlab.http_rules import backend
 from ways import NODE
 
-CLAIMED = [("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "claimed.test"), ("Forwarded", "for=203.0.113.7"),
-           ("Via", "1.1 claimed"), ("X-Real-IP", "203.0.113.7")]
+CLAIMED = [("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "claimed.test"),
+           ("Forwarded", "for=203.0.113.7"), ("Via", "1.1 claimed"), ("X-Real-IP", "203.0.113.7")]
 LOCAL = "127.0.0.0/8"
 
 
@@ -61,7 +61,8 @@ def test_curl_sends_a_proxy_header(behind_proxy):
     assert behind_proxy.curl("--fail", "--haproxy-protocol", f"{behind_proxy.url}/").stdout
 
 
-@pytest.mark.parametrize("first", [b"", b"PROXY TCP4 203.0.113.9\r\n", b"PROXY TCP4 999.0.113.9 192.0.2.1 5000 80\r\n", V2 + b"\xff\x11\x00\x0c" + bytes(12)])
+@pytest.mark.parametrize("first", [b"", b"PROXY TCP4 203.0.113.9\r\n", b"PROXY TCP4 999.0.113.9 192.0.2.1 5000 80\r\n",
+                                   V2 + b"\xff\x11\x00\x0c" + bytes(12)])
 def test_a_connection_without_a_good_proxy_header_is_not_served(behind_proxy, first):
     with http_client.Client(behind_proxy.client.host, behind_proxy.entrance, first=first) as client:
         assert not client.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200")

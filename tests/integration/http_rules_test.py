@@ -41,7 +41,8 @@ def telling(name, **more):
 def test_the_most_specific_match_wins(http):
     way = http.to_edge(
         "specific",
-        telling("any"), telling("prefix", path="/shop"), telling("longer", path="/shop/cart"), telling("exact", matches=[match("/shop/cart", "Exact")]),
+        telling("any"), telling("prefix", path="/shop"), telling("longer", path="/shop/cart"),
+        telling("exact", matches=[match("/shop/cart", "Exact")]),
         telling("method", matches=[match("/shop", method="POST")]),
         telling("header", matches=[match("/shop", headers=[{"name": "X-Beta", "value": "yes"}])]),
         telling("query", matches=[match("/shop", queryParams=[{"name": "v", "value": "2"}])]),
@@ -110,7 +111,8 @@ def test_redirects_are_answered_here(http):
 
     way = http.to_edge(
         "redirects",
-        rule(path="/moved", filters=redirect(scheme="https", hostname="new.test", statusCode=301, path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/to"})),
+        rule(path="/moved", filters=redirect(scheme="https", hostname="new.test", statusCode=301,
+                                             path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/to"})),
         rule(path="/port", filters=redirect(port=8443)), rule("told", path="/"), backends=told(http.edge_port))
     with way.connect() as client:
         answer = client.get("/moved/a?b")
@@ -226,8 +228,8 @@ def test_an_answer_by_its_status_is_tried_again_where_the_rule_says_so(http):
 
 
 def test_a_request_that_may_have_been_served_is_tried_again_only_where_its_rule_says_repeatable(http):
-    rules = [rule("told", path="/flaky", matches=[match("/flaky", headers=[{"name": "X-Repeat", "value": "yes"}])], filters=[policy_filter("repeat")],
-                  retry={"attempts": 2}), rule("told", retry={"attempts": 2})]
+    repeat = [match("/flaky", headers=[{"name": "X-Repeat", "value": "yes"}])]
+    rules = [rule("told", matches=repeat, filters=[policy_filter("repeat")], retry={"attempts": 2}), rule("told", retry={"attempts": 2})]
     way = http.to_edge("repeatable", *rules, backends=told(http.edge_port), policies=[request_policy("repeat", repeatable=True)])
     assert way.get("/flaky?id=r1&fail=1&how=close", ("X-Repeat", "yes")).status == 200
     problem(way.get("/flaky?id=r2&fail=1&how=close"), 502, "service-reset")
@@ -237,10 +239,8 @@ def test_which_node_answered_is_told_where_the_rule_wants_it_and_in_the_access_l
     way = http.to_edge("which", rule("told", filters=[policy_filter("which")]), backends=told(http.edge_port),
                        policies=[request_policy("which", nodeHeader="X-Served-By")])
     assert way.get("/which").header("x-served-by") == NODE
-    lines = netlab.until(lambda: [line for line in map(json.loads, http.access_log.read_text().splitlines()) if line.get("path") == "/which"], 5,
-                         "the request in the access log")
-    assert len(lines) == 1
-    assert (lines[0]["node"], lines[0]["status"], lines[0]["method"], lines[0]["route"]) == (NODE, 200, "GET", "default/which")
+    line = http.logged(path="/which")
+    assert (line["node"], line["status"], line["method"], line["route"]) == (NODE, 200, "GET", "default/which")
 
 
 def test_get_shows_routes_and_their_conditions(http):

@@ -1,5 +1,6 @@
 """A site that the HTTP tests of a module share: a cloud, two edges, and at each of them a service that tells its name."""
 import itertools
+import json
 
 import netlab
 from netlab import http_client, http_rules, origin
@@ -64,6 +65,16 @@ class HttpSite:
     @property
     def access_log(self):
         return self.lab.folder / "access.log"
+
+    def logged(self, **fields):
+        """The one line of the cloud's access log that has these."""
+        def lines():
+            return [line for line in map(json.loads, self.access_log.read_text().splitlines())
+                    if all(line.get(name) == value for name, value in fields.items())]
+
+        netlab.until(lines, 5, f"{fields} in the access log")
+        assert len(lines()) == 1
+        return lines()[0]
 
     def new_port(self):
         return self.lab.port(next(self._ports))

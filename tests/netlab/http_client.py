@@ -49,7 +49,10 @@ class Client:
 
     def begin(self, method, target, fields=(), body=None):
         """Sends the head; a body of bytes gets a Content-Length and goes along, what else has one says so in its fields."""
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD) if self._h11 is None or self._h11.our_state is not h11.DONE else self._next()
+        if self._h11 is None:
+            self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        else:
+            self._h11.start_next_cycle()
         names = {name.lower() for name, _ in fields}
         fields = list(fields) if "host" in names else [("Host", f"127.0.0.1:{self.port}"), *fields]
         if body is not None:
@@ -58,10 +61,6 @@ class Client:
         if body is not None or not names & {"content-length", "transfer-encoding"}:
             self.data(body or b"")
             self.end()
-
-    def _next(self):
-        self._h11.start_next_cycle()
-        return self._h11
 
     def _send(self, event):
         if data := self._h11.send(event):

@@ -28,7 +28,8 @@ def route(name, *rules, parent=None, hostnames=(), section=None):
 def rule(*backends, matches=(), path=None, **more):
     """A rule to backends, each a name or (name, weight). `path`: of a PathPrefix match."""
     matches = list(matches) or ([match(path)] if path else [])
-    return {**({"matches": matches} if matches else {}), "backendRefs": [_reference(*([to] if isinstance(to, str) else to)) for to in backends], **more}
+    references = [_reference(*([to] if isinstance(to, str) else to)) for to in backends]
+    return {**({"matches": matches} if matches else {}), "backendRefs": references, **more}
 
 
 def _reference(name, weight=1, **more):

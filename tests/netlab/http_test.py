@@ -47,7 +47,8 @@ def test_an_answer_that_breaks_off_is_broken(host, how):
 
 def test_answers_in_a_row_are_taken_apart(host):
     with Client(host, PORT) as client:
-        data = client.raw(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nHEAD /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = client.raw(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nHEAD /2 HTTP/1.1\r\nHost: x\r\n\r\n"
+                          b"GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert [answer.body[:1] for answer in http_client.answers(data, "GET", "HEAD", "GET")] == [b"{", b"", b"{"]
     with pytest.raises(Broken):
         http_client.answers(data[:-1], "GET", "HEAD", "GET")

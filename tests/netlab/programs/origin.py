@@ -224,13 +224,15 @@ class Service:
         await exchange.send(h11.EndOfMessage(headers=[("X-Digest", hashlib.sha256(b"with trailers").hexdigest())]))
 
     async def do_hints(self, exchange):
-        await exchange.send(h11.InformationalResponse(status_code=103, headers=[("Link", "</style.css>; rel=preload")], reason=b"Early Hints"))
+        link = [("Link", "</style.css>; rel=preload")]
+        await exchange.send(h11.InformationalResponse(status_code=103, headers=link, reason=b"Early Hints"))
         await asyncio.sleep(exchange.query("ms", 0) / 1000)
         await exchange.echo()
 
     async def do_early(self, exchange):
         body = b"too much"
-        await exchange.raw(b"HTTP/1.1 %d Early\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (exchange.query("status", 413), len(body), body))
+        head = b"HTTP/1.1 %d Early\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (exchange.query("status", 413), len(body))
+        await exchange.raw(head + body)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._drain(exchange), 2)
 
@@ -338,9 +340,10 @@ class Frames:
     @staticmethod
     def make(first, payload):
         size = len(payload)
-        if size > 125:
-            return bytes([first, 126]) + size.to_bytes(2, "big") + payload if size < 65536 else bytes([first, 127]) + size.to_bytes(8, "big") + payload
-        return bytes([first, size]) + payload
+        if size <= 125:
+            return bytes([first, size]) + payload
+        kind, width = (126, 2) if size < 65536 else (127, 8)
+        return bytes([first, kind]) + size.to_bytes(width, "big") + payload
 
 
 async def main():

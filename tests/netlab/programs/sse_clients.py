@@ -57,8 +57,8 @@ async def main():
     print("ready", flush=True)
     await asyncio.gather(*(client.gone for client in clients))
     late.sort()
-    print(json.dumps({"complete": sum(client.whole and client.ids == list(range(options.events)) for client in clients), "events": len(late),
-                      **{f"p{percent}_ms": late[min(len(late) - 1, len(late) * percent // 100)] if late else None for percent in (50, 99, 100)}}),
+    complete = sum(client.whole and client.ids == list(range(options.events)) for client in clients)
+    print(json.dumps({"complete": complete, "events": len(late), **{f"p{percent}_ms": late[min(len(late) - 1, len(late) * percent // 100)] if late else None for percent in (50, 99, 100)}}),
           flush=True)
 
 
