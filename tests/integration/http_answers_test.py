@@ -7,8 +7,6 @@ from netlab.http_rules import backend, match, rule
 from http_site import problem
 from ways import NODE
 
-KIB = 1024
-
 
 @pytest.fixture(scope="module")
 def way(http):
@@ -22,7 +20,7 @@ def way(http):
         rule("a-silent", path="/hang", timeouts={"request": "300ms"}),
         rule("a-silent", path="/slow", timeouts={"request": "5s", "backendRequest": "300ms"}),
         rule("a-silent", path="/small", filters=[http_rules.policy_filter("a-small")]),
-        backends=[down, gone, forbidden, silent], policies=[http_rules.request_policy("a-small", maxBody=1000)])
+        backends=[down, gone, forbidden, silent], policies=[http_rules.request_policy("a-small", maxBodySize=1000)])
 
 
 @pytest.mark.parametrize("path, status, code, error", [
@@ -80,8 +78,8 @@ def test_a_chunked_body_over_the_limit_is_413_and_never_whole_at_the_service(way
 @pytest.fixture(scope="module")
 def strict(http):
     """An entrance with small limits."""
-    policy = http_rules.listener_policy("strict", "strict", maxHeaderBytes=4 * KIB, maxHeaders=20, headerTimeout="400ms",
-                                        idleTimeout="500ms", bodyTimeout="400ms")
+    limits = {"headSize": "4KiB", "fields": 20, "headTimeout": "400ms", "idleTimeout": "500ms", "bodyTimeout": "400ms"}
+    policy = http_rules.listener_policy("strict", "strict", limits=limits)
     return http.to_edge("strict", policies=[policy])
 
 
@@ -120,7 +118,7 @@ def test_an_idle_connection_ends_without_a_word(strict):
 
 
 def test_connections_of_one_source_may_be_limited(http):
-    policy = http_rules.listener_policy("few", "few", maxConnectionsPerSource=3)
+    policy = http_rules.listener_policy("few", "few", limits={"connectionsPerSource": 3})
     way = http.to_edge("few", policies=[policy])
     clients = [way.connect() for _ in range(3)]
     assert [client.get("/").status for client in clients] == [200] * 3

@@ -133,7 +133,7 @@ def test_changed_files_are_shown_to_new_connections_and_old_ones_stay(http, ca):
 
 def test_a_client_must_show_a_certificate_where_the_listener_requires_one(http, ca):
     port = http.new_port()
-    tls = tls_files(*ca.issue("guarded", ALPHA), clientAuth="Required", clientCaFile=ca.ca)
+    tls = tls_files(*ca.issue("guarded", ALPHA), clientAuth="required", clientCaFile=ca.ca)
     http.open("guarded", port, gateway("guarded", listener(port, "https", "HTTPS", tls=tls)), backend("guarded-edge", NODE, http.edge_port),
               route("guarded", rule("guarded-edge")))
     way = Way(http, http.cloud, http.edge, port, http.edge_port)

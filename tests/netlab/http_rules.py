@@ -68,7 +68,7 @@ def entrance(name, port, location, target_port, **more):
 
 
 def tls_files(certificate, key, **more):
-    """`tls` of a listener. `more`: options without their group, as clientCaFile=..."""
+    """`tls` of a listener by files. `more`: Fairlead's other options: clientCaFile, clientAuth."""
     options = {"certificateFile": certificate, "keyFile": key, **more}
     return {"mode": "Terminate", "options": {f"fairlead.dev/{_dashed(name)}": str(value) for name, value in options.items()}}
 
