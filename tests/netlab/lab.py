@@ -25,10 +25,11 @@ _LISTEN = "0A"  # a socket's state in /proc/net/tcp
 CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN, NAT_LAN2, EDGE2_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2", "10.77.4.1", "10.77.4.2"
 CLOUD_WAN6, NAT_WAN6, NAT_LAN6, EDGE_LAN6, NAT_LAN26, EDGE2_LAN6 = "fd77:1::1", "fd77:1::2", "fd77:2::1", "fd77:2::2", "fd77:4::1", "fd77:4::2"
 
-# What a home router does: the edge's packets leave with the router's address; nothing comes in that nobody inside asked for.
+# What a home router does: the edge's packets leave with the router's address and a port of its choice; nothing comes in that nobody
+# inside asked for.
 NAT_RULES = """
 table inet router {
-  chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade; }
+  chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade fully-random; }
   chain through { type filter hook forward priority filter; iifname "wan" ct state != { established, related } drop; }
 }
 """
@@ -46,9 +47,7 @@ class Host:
 
     def start(self, name, argv, env=None, ends=False):
         """A supervised process; its output goes to NAME.log in the lab's folder of logs, appended when the name is used again."""
-        process = Process(name, self.command(argv), self.lab.logs / f"{name}.log", env, ends)
-        self.lab.processes.append(process)
-        return process
+        return self.lab.start(name, self.command(argv), env, ends)
 
     def run(self, argv, timeout=60, check=True):
         """Runs to the end; with `check` a failure raises with what the program said."""
@@ -111,6 +110,12 @@ class Lab:
         self.namespaced = reason is None
         self.has_ipv6 = self.namespaced and Path("/proc/net/if_inet6").exists()
         self.note = "network namespaces" if self.namespaced else f"loopback addresses, without namespaces and NAT: {reason}"
+
+    def start(self, name, argv, env=None, ends=False):
+        """As Host.start(), on no host: what the lab itself is made of."""
+        process = Process(name, argv, self.logs / f"{name}.log", env, ends)
+        self.processes.append(process)
+        return process
 
     def namespace(self, role):
         net = namespace.Namespace(role, self.congestion)

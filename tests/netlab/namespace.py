@@ -33,18 +33,11 @@ def tool(*argv, stdin=None):
     return result.stdout
 
 
-class Namespace:
-    """A named network namespace with `lo` up. The congestion control of TCP is set here because a new namespace inherits
-    whatever the machine happens to use.
-    """
+class Network:
+    """A network namespace that has a name, whoever made it."""
 
-    def __init__(self, role, congestion):
-        self.name = owner.name(role)
-        tool("ip", "netns", "add", self.name)
-        self.path = _FOLDER / self.name
-        self.ip("link", "set", "lo", "up")
-        with _permitted(congestion):
-            self.sysctl("net.ipv4.tcp_congestion_control", congestion)
+    def __init__(self, name):
+        self.name, self.path = name, _FOLDER / name
 
     def ip(self, *words):
         return tool("ip", "-n", self.name, *words)
@@ -65,6 +58,19 @@ class Namespace:
                 yield
             finally:
                 _setns(before)
+
+
+class Namespace(Network):
+    """One of this process, with `lo` up. The congestion control of TCP is set here because a new namespace inherits whatever the
+    machine happens to use.
+    """
+
+    def __init__(self, role, congestion):
+        super().__init__(owner.name(role))
+        tool("ip", "netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+        with _permitted(congestion):
+            self.sysctl("net.ipv4.tcp_congestion_control", congestion)
 
     def remove(self):
         _remove(self.name)
@@ -107,7 +113,7 @@ def _remove(name):
 
 
 def wire(a, a_device, b, b_device):
-    """A veth pair between two namespaces. Links that lose and delay will be another function of this shape."""
+    """A veth pair between two namespaces. link.py puts one that loses and delays in its place."""
     tool("ip", "link", "add", "name", a_device, "netns", a.name, "type", "veth", "peer", "name", b_device, "netns", b.name)
 
 

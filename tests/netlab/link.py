@@ -1,0 +1,147 @@
+"""A bad cable between a host and its router, in the place of a good one, steered while it runs.
+
+    link = netlab.link.replace(lab, "edge", "rtt=50ms loss=0.01")
+    link.say("loss=0.1 rate=20M")          the words are at the head of linkem.cpp; they are the simulator's
+    link.down(); link.up(); link.perfect()
+    link.rebind()                          the router forgets: what is sent next comes from new ports, the old ones lead nowhere
+    link.new_address()                     the host moves to another address of the same network
+
+Packets are delayed and lost where both ends cannot see it: in a network namespace of its own in the middle. Devices, addresses and
+neighbours at both ends stay what they were, and so do connections.
+"""
+import hashlib
+import ipaddress
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .namespace import tool
+
+_SOURCE = Path(__file__).with_name("linkem.cpp")
+_ANSWER_SECONDS = 5
+_GONE = """\
+add table ip gone
+add chain ip gone before {{ type filter hook prerouting priority raw; }}
+add rule ip gone before ip saddr {address} drop
+add rule ip gone before ip daddr {address} drop
+"""
+
+
+def compiled():
+    """linkem, built when it is not there yet; kept outside the tree."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairlead"
+    program = cache / f"linkem-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]}"
+    if not program.exists():
+        compiler = next(filter(None, map(shutil.which, ("clang++-19", "g++", "c++"))), None)
+        assert compiler, "linkem needs a C++ compiler: run tools/setup build"
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            made = Path(folder) / "linkem"
+            subprocess.run([compiler, "-std=c++20", "-O2", "-o", made, _SOURCE], check=True)
+            made.rename(program)
+    return program
+
+
+def splice(near, far, middle):
+    """Puts `middle`, an empty network, between two ends of a veth pair: (network, device) each, `near` the host's, `far` the router's.
+
+    The far device is a new one with the old one's name and addresses. Frames then wait at `a` and `b` of `middle` for linkem.
+    """
+    (near_net, near_device), (far_net, far_device) = near, far
+    [old] = json.loads(far_net.ip("-j", "addr", "show", "dev", far_device))
+    middle.ip("link", "set", "dev", "lo", "up")
+    if Path("/proc/net/if_inet6").exists():
+        middle.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+    far_net.ip("link", "set", "dev", far_device, "netns", middle.name, "name", "a")
+    far_net.ip("link", "add", "name", far_device, "address", old["address"], "type", "veth", "peer", "name", "b", "netns", middle.name)
+    for network, device in ((middle, "a"), (middle, "b"), (far_net, far_device), (near_net, near_device)):
+        # One packet a frame: a kernel that sends 64 KiB at once would lose or keep all of it.
+        network.ip("link", "set", "dev", device, "gso_max_segs", "1", "up")
+    for entry in old["addr_info"]:
+        if entry["scope"] == "global":
+            more = ["nodad"] if entry["family"] == "inet6" else []
+            far_net.ip("addr", "add", f"{entry['local']}/{entry['prefixlen']}", "dev", far_device, *more)
+
+
+def command(middle, control, words="", seed=1):
+    """The command line that carries frames through `middle`; a host's frames are `out`."""
+    return [str(compiled()), str(middle.path), "a", "b", str(control), "--seed", str(seed), *words.split()]
+
+
+def replace(lab, role, words="", seed=1):
+    """The cable between the edge `role` of a lab behind NAT and its router, from now on a bad one."""
+    host, router = lab.hosts[role], lab.hosts["nat"]
+    near, far = (host.net, "lan"), (router.net, "lan2" if role == "edge2" else "lan")
+    middle = lab.namespace(f"link-{role}")
+    splice(near, far, middle)
+    control = lab.folder / f"link-{role}.sock"
+    process = lab.start(f"link-{role}", command(middle, control, words, seed))
+    process.wait_for_log("carrying", _ANSWER_SECONDS)
+    return Link(control, near, far)
+
+
+class Link:
+    """Steers the linkem behind `control`. `near` is the host's end, `far` its router's: (network, device)."""
+
+    def __init__(self, control, near, far):
+        self.control, self._near, self._far = control, near, far
+
+    def say(self, words):
+        """Acts on the packets that follow; all of the words or, with ValueError, none."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+            asking.bind("")  # a name of the kernel's choice, for the answer
+            asking.settimeout(_ANSWER_SECONDS)
+            asking.connect(str(self.control))
+            asking.send(words.encode())
+            answer = asking.recv(4096).decode()
+        if answer.startswith("error: "):
+            raise ValueError(answer.removeprefix("error: "))
+        return answer
+
+    def down(self):
+        self.say("down")
+
+    def up(self):
+        self.say("up")
+
+    def perfect(self):
+        self.say("perfect")
+
+    def counters(self):
+        """What became of the packets so far: {"out": {"sent": ...}, "in": ...}, as the simulator's PathCounters."""
+        return json.loads(self.say("counters"))
+
+    def addresses(self):
+        """The IPv4 addresses of the host at this link."""
+        network, device = self._near
+        [entry] = json.loads(network.ip("-j", "-4", "addr", "show", "dev", device))
+        return [ipaddress.ip_interface(f"{info['local']}/{info['prefixlen']}") for info in entry["addr_info"]]
+
+    def rebind(self):
+        """The router forgets the host's connections; a mapping made anew has another port (`masquerade fully-random`)."""
+        network, _ = self._far
+        for address in self.addresses():
+            # Its status is 1 when there was none to forget.
+            subprocess.run(network.command(["conntrack", "-D", "--orig-src", str(address.ip)]), capture_output=True)
+
+    def new_address(self, keep_on_lo=False):
+        """The host gets the next address of its network and loses the one it had; what still comes from there is lost. Returns the new one.
+
+        `keep_on_lo`: programs on the host may go on using the old one among themselves, as a kubelet does that was told its address.
+        """
+        (network, device), (router, _) = self._near, self._far
+        [old] = self.addresses()
+        new = ipaddress.ip_interface(f"{old.ip + 1}/{old.network.prefixlen}")
+        [default] = json.loads(network.ip("-j", "-4", "route", "show", "default", "dev", device))
+        network.sysctl(f"net.ipv4.conf.{device}.promote_secondaries", 1)  # else the new one, a second address, goes with the first
+        network.ip("addr", "add", str(new), "dev", device)
+        network.ip("addr", "del", str(old), "dev", device)
+        network.ip("route", "replace", "default", "via", default["gateway"], "dev", device)
+        if keep_on_lo:
+            network.ip("addr", "add", f"{old.ip}/32", "dev", "lo")
+        tool(*router.command(["nft", "-f", "-"]), stdin=_GONE.format(address=old.ip))
+        return str(new.ip)
