@@ -1,0 +1,49 @@
+#include "net/tls_options.h"
+
+namespace fairlead::net {
+
+PrioritiesPtr new_priorities(std::string_view more) {
+  std::string text =
+      "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:"
+      "+AES-256-GCM:-MAC-ALL:+AEAD:%PROFILE_MEDIUM";
+  if (!more.empty()) text.append(":").append(more);
+  gnutls_priority_t raw = nullptr;
+  pki::must(gnutls_priority_init(&raw, text.c_str(), nullptr), "TLS priorities");
+  return {raw, gnutls_priority_deinit};
+}
+
+std::shared_ptr<gnutls_certificate_credentials_st> new_credentials() {
+  gnutls_certificate_credentials_t raw = nullptr;
+  pki::must(gnutls_certificate_allocate_credentials(&raw), "make credentials");
+  return {raw, gnutls_certificate_free_credentials};
+}
+
+Result<void> trust(gnutls_certificate_credentials_st& credentials, const std::vector<pki::Certificate>& authorities,
+                   std::string_view file) {
+  std::vector<gnutls_x509_crt_t> natives;
+  for (const pki::Certificate& authority : authorities) natives.push_back(authority.native());
+  const int rc = gnutls_certificate_set_x509_trust(&credentials, natives.data(), static_cast<int>(natives.size()));
+  if (rc < 0) return fail(Code::invalid, "the CA certificates in {} cannot be used: {}", file, gnutls_strerror(rc));
+  return {};
+}
+
+gnutls_typed_vdata_st* client_purpose() {
+  static unsigned char oid[] = GNUTLS_KP_TLS_WWW_CLIENT;
+  static gnutls_typed_vdata_st data{GNUTLS_DT_KEY_PURPOSE_OID, oid, 0};  // GnuTLS only reads it
+  return &data;
+}
+
+void set_alpn(gnutls_session_t session, const std::vector<std::string>& protocols, unsigned flags) {
+  if (protocols.empty()) return;
+  std::vector<gnutls_datum_t> names;
+  for (const std::string& p : protocols) names.push_back(pki::view(as_bytes(p)));
+  pki::must(gnutls_alpn_set_protocols(session, names.data(), static_cast<unsigned>(names.size()), flags), "set ALPN");
+}
+
+std::string selected_alpn(gnutls_session_t session) {
+  gnutls_datum_t name{};
+  if (gnutls_alpn_get_selected_protocol(session, &name) < 0) return {};
+  return std::string(as_text(from_u8(name.data, name.size)));
+}
+
+}  // namespace fairlead::net

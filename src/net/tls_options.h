@@ -1,0 +1,28 @@
+// tls_options.h: what both sides of TLS set in GnuTLS. For tls_*.cpp only.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pki/certificate.h"
+#include "pki/gnutls_raii.h"
+
+namespace fairlead::net {
+
+// TLS 1.3 and 1.2, forward secrecy and AEAD only, 128 bits; RSA certificates from 2048 bits. `more` in GnuTLS's words.
+using PrioritiesPtr = std::shared_ptr<gnutls_priority_st>;
+PrioritiesPtr new_priorities(std::string_view more);
+
+std::shared_ptr<gnutls_certificate_credentials_st> new_credentials();
+// Those whose certificates are accepted. `file` is only named in errors.
+Result<void> trust(gnutls_certificate_credentials_st& credentials, const std::vector<pki::Certificate>& authorities, std::string_view file);
+
+// One element each, for GnuTLS's verification: what a certificate must be good for (extended key usage, if it has that).
+gnutls_typed_vdata_st* client_purpose();
+
+// What is not understood by the peer, or has no match, ends the handshake if `flags` say so.
+void set_alpn(gnutls_session_t session, const std::vector<std::string>& protocols, unsigned flags);
+std::string selected_alpn(gnutls_session_t session);
+
+}  // namespace fairlead::net
