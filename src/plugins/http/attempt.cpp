@@ -17,7 +17,6 @@ Attempt::~Attempt() {
 
 void Attempt::start(link::Destination to, wire::FlowOpen open, const http::Request& request) {
   wants_upgrade_ = !request.upgrade.empty();
-  expects_continue_ = request.expect_continue;
   length_ = request.body;
   has_body_ = length_.kind != http::BodyLength::Kind::none;
   work_.spawn(run(std::move(to), std::move(open)));
@@ -137,7 +136,7 @@ Task<void> Attempt::download() {
         }
         if (response.status < 200) {
           if (response.status == 100) {
-            if (!std::exchange(expects_continue_, false)) break;
+            if (!body_.awaits_continue()) break;  // it has it already, or did not ask
             body_.continued();
           }
           answer_.interim(response);

@@ -27,12 +27,12 @@ class Attempt {
  public:
   enum class State : std::uint8_t {
     running,
-    refused,     // nothing was answered: refusal()
-    unwanted,    // there was an answer, which is to be tried again
-    answered,    // the whole answer is with the client
-    broken,      // the answer broke off after its head: refusal() tells why
-    client_lost, // the client does not take what it asked for
-    upgraded,    // 101 is with the client; take_flow()
+    refused,      // nothing was answered: refusal()
+    unwanted,     // there was an answer, which is to be tried again
+    answered,     // the whole answer is with the client
+    broken,       // the answer broke off after its head: refusal() tells why
+    client_lost,  // the client does not take what it asked for
+    upgraded,     // 101 is with the client; take_flow()
   };
 
   Attempt(link::Peers& peers, Client& client, RequestBody& body, Answer& answer, AnswerJudge& judge, Scope& work)
@@ -65,7 +65,6 @@ class Attempt {
   Scope& work_;
   bool wants_upgrade_ = false, upgrade_refused_ = false, upload_ended_ = false;
   bool has_body_ = false;
-  bool expects_continue_ = false;
   http::BodyLength length_;
   State state_ = State::running;
   link::Refusal refusal_;

@@ -43,54 +43,72 @@ std::size_t Client::read(MutableBytes room) {
   return got ? **got : 0;
 }
 
-void Client::flush_soon() { loop().make_ready(flush_hook_); }
+std::size_t Client::push(Bytes bytes) {
+  if (write_failed_) return 0;
+  auto written = stream_->try_write(bytes);
+  if (written) return *written;
+  write_failed_ = true;
+  gone_ = Gone::reset;
+  changed.wake_all();
+  return 0;
+}
+
+bool Client::push(std::string& bytes) {
+  while (!bytes.empty()) {
+    const std::size_t n = push(as_bytes(bytes));
+    if (n == 0) break;
+    if (n == bytes.size())
+      bytes.clear();
+    else
+      bytes.erase(0, n);
+  }
+  return !write_failed_;
+}
+
+Task<void> Client::wait_writable() {
+  if (waiting_to_write_) {
+    co_await written_.wait();
+    co_return;
+  }
+  struct Turn {
+    explicit Turn(Client& c) : client(c) { client.waiting_to_write_ = true; }
+    ~Turn() {
+      client.waiting_to_write_ = false;
+      client.written_.wake_all();
+    }
+    Client& client;
+  };
+  const Turn turn(*this);
+  co_await stream_->writable();
+}
 
 void Client::FlushHook::run(Ready& self) {
   Client& client = static_cast<FlushHook&>(self).client;
-  if (client.desk && !client.desk->out.empty() && !client.writing_) client.work_.spawn(client.flush_in_background());
+  if (!client.desk || !client.push(client.desk->out) || client.desk->out.empty()) return;
+  if (!client.waiting_to_write_) client.work_.spawn(client.flush_in_background());
 }
 
 Task<void> Client::flush_in_background() {
   auto flushed = co_await flush();
-  if (!flushed) changed.wake_all();
+  static_cast<void>(flushed);
 }
 
 Task<Result<void>> Client::flush() {
-  while (!out().empty() || writing_) {
-    if (writing_) {
-      co_await written_.wait();
-      continue;
-    }
-    if (write_failed_) co_return fail(Code::reset, "the client is gone");
-    std::swap(desk->going, desk->out);
-    const Bytes bytes = as_bytes(desk->going);
-    writing_ = true;
-    auto written = co_await stream_->write(bytes);
-    writing_ = false;
-    desk->going.clear();
-    written_.wake_all();
-    if (!written) {
-      write_failed_ = true;
-      gone_ = Gone::reset;
-      co_return std::unexpected(written.error());
-    }
-  }
+  while (push(out()) && !out().empty()) co_await wait_writable();
   if (write_failed_) co_return fail(Code::reset, "the client is gone");
   co_return Result<void>{};
 }
 
 Task<Result<void>> Client::write(Bytes bytes) {
-  auto flushed = co_await flush();
-  if (!flushed) co_return std::unexpected(flushed.error());
-  writing_ = true;
-  auto written = co_await stream_->write(bytes);
-  writing_ = false;
-  written_.wake_all();
-  if (!written) {
-    write_failed_ = true;
-    gone_ = Gone::reset;
+  for (;;) {
+    if (!push(out())) co_return fail(Code::reset, "the client is gone");
+    if (out().empty()) {
+      bytes = bytes.subspan(push(bytes));
+      if (write_failed_) co_return fail(Code::reset, "the client is gone");
+      if (bytes.empty()) co_return Result<void>{};
+    }
+    co_await wait_writable();
   }
-  co_return written;
 }
 
 void Client::set(Limit limit, TimePoint at) {

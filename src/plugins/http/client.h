@@ -41,18 +41,17 @@ class Client {
   // What is put here leaves with the next flush.
   std::string& out() { return desk->out; }
   // Once everything that is ready now has run, unless it was written before: so a head and a body that come together leave together.
-  void flush_soon();
+  void flush_soon() { loop().make_ready(flush_hook_); }
+  // Returns when all was accepted for sending. Cancelling it loses nothing: the rest stays in out().
   Task<Result<void>> flush();
-  // What is in out(), then `bytes`.
+  // What is in out(), then `bytes`, which are cut if it is cancelled.
   Task<Result<void>> write(Bytes bytes);
-  // A write was begun and not finished: nothing more can be said on this connection.
-  bool writing() const { return writing_; }
-  bool is_stuck() const { return writing_ || write_failed_; }
+  bool write_failed() const { return write_failed_; }
 
   // --- deadlines
   void set(Limit limit, TimePoint at);
   void clear(Limit limit) { limits_[static_cast<std::size_t>(limit)] = TimePoint::max(); }
-  bool passed(Limit limit) const { return limits_[static_cast<std::size_t>(limit)] <= stream_loop_now(); }
+  bool passed(Limit limit) const { return limits_[static_cast<std::size_t>(limit)] <= work_.loop().now(); }
 
   WaitQueue changed;
   std::unique_ptr<Desk> desk;  // of the request that is served; none while the connection idles
@@ -63,19 +62,23 @@ class Client {
     static void run(Ready& self);
     Client& client;
   };
-  TimePoint stream_loop_now() const { return work_.loop().now(); }
   void fire();
   Task<void> wait_readable();
+  // What the stream takes now; false when it is broken.
+  bool push(std::string& bytes);
+  std::size_t push(Bytes bytes);
+  // Until push() may do something. One coroutine waits for the stream, others for it.
+  Task<void> wait_writable();
   Task<void> flush_in_background();
 
   Scope& work_;
   std::unique_ptr<net::Stream> stream_;
   bool readable_ = true;
-  bool writing_ = false;
-  bool write_failed_ = false;
+  bool waiting_to_write_ = false;
+  bool write_failed_ = false;  // then gone_ tells, too
   Gone gone_ = Gone::no;
   WaitQueue wanted_;   // the watching task, while readable_
-  WaitQueue written_;
+  WaitQueue written_;  // those who wait to write, but for one
   std::array<TimePoint, 4> limits_;
   Timer timer_;
   FlushHook flush_hook_;

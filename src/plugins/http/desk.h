@@ -71,22 +71,21 @@ struct Desk {
   http::RequestParser parser;
   http::ChunkDecoder chunks;
   Texts texts;
-  std::string path;             // normalized, if that was needed
-  http::Request request;        // as it goes on, after the filters of the rule
-  http::Request sent;           // and after those of the share, if it has any
-  http::Response answer;        // as it goes to the client
-  std::string out;              // bytes for the client that wait to be written
-  std::string going;            // those that are being written
-  std::string replay;           // the body so far, for another try
+  std::string path;       // normalized, if that was needed
+  http::Request request;  // as it goes on, after the filters of the rule
+  http::Request sent;     // and after those of the share, if it has any
+  http::Response answer;  // as it goes to the client
+  std::string out;        // bytes for the client that wait to be written
+  std::string replay;     // the body so far, for another try
   std::vector<route::Endpoint> tried;
-  http::Fields answer_fields;   // to be added to the answer
+  http::Fields answer_fields;  // to be added to the answer
 
   // Before it is put away: nothing of the last request is left, and no more memory than usual ones need.
   void clear() {
     constexpr std::size_t kKeep = 32_KiB;
     in.clear();
     if (in.capacity() > kKeep) in.release();
-    for (std::string* text : {&path, &out, &going, &replay}) {
+    for (std::string* text : {&path, &out, &replay}) {
       text->clear();
       if (text->capacity() > kKeep) text->shrink_to_fit();
     }

@@ -224,9 +224,7 @@ Exchange::Step Exchange::conclude(Attempt& attempt, Cut cut, route::Pick& pick) 
       desk_.tried.push_back(endpoint_);
       return Step::try_again;
     case Attempt::State::refused:
-    case Attempt::State::broken:
-      pick.lease.report(route::Outcome::failure);
-      return after_failure(attempt.refusal(), pick);
+    case Attempt::State::broken: pick.lease.report(route::Outcome::failure); return after_failure(attempt.refusal(), pick);
     case Attempt::State::running:
     case Attempt::State::upgraded: break;
   }
@@ -265,7 +263,7 @@ Duration Exchange::backoff() const {
 
 bool Exchange::may_try_again(link::Delivered delivered) const {
   const route::HttpRule& rule = context_.rule();
-  if (body_->replay() == nullptr || client_.is_stuck() || client_.loop().now() >= deadline_) return false;
+  if (body_->replay() == nullptr || client_.write_failed() || client_.loop().now() >= deadline_) return false;
   unsigned more = rule.retry.attempts;
   if (delivered == link::Delivered::no || rule.policy.repeatable) more = std::max(more, kUndeliveredTries);
   return tries_ <= more;
@@ -355,7 +353,7 @@ void Exchange::begin_answer(const http::Response& response) {
 Task<void> Exchange::give_own() {
   outcome_ = own_.code;
   message_ = own_.detail;
-  if (answer_.begun() || client_.is_stuck()) {
+  if (answer_.begun() || client_.write_failed()) {
     broken_ = true;
     co_return;
   }
@@ -406,7 +404,7 @@ Task<void> Exchange::carry_raw(Attempt& attempt) {
 
 Exchange::After Exchange::after() {
   if (raw_done_ && !broken_) return After::done;
-  if (client_lost_ || broken_ || client_.is_stuck() || !answer_.whole()) return After::reset;
+  if (client_lost_ || broken_ || client_.write_failed() || !answer_.whole()) return After::reset;
   if (!body_->finished()) body_->skip_what_is_there();
   return answer_.keep_alive() && body_->finished() && !ingress_.draining ? After::next : After::close;
 }

@@ -8,8 +8,8 @@
 namespace fairlead::http_plugin {
 namespace {
 
-constexpr std::string_view kFraming[] = {"Connection",        "Content-Length", "Expect",  "Host",   "Keep-Alive", "Proxy-Connection",
-                                         "Transfer-Encoding", "TE",             "Trailer", "Upgrade"};
+constexpr std::string_view kFraming[] = {"Connection",       "Content-Length",    "Expect", "Host",    "Keep-Alive",
+                                         "Proxy-Connection", "Transfer-Encoding", "TE",     "Trailer", "Upgrade"};
 bool is_framing(std::string_view name) {
   return std::ranges::any_of(kFraming, [&](std::string_view f) { return http::equal_name(f, name); });
 }

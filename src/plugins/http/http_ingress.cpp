@@ -9,12 +9,9 @@ namespace fairlead::http_plugin {
 struct HttpIngress::Impl {
   Impl(net::Network& network, link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
        observe::AccessLog* access_log)
-      : shared{.network = network,
-               .peers = peers,
-               .nodes = nodes,
-               .states = std::move(states),
-               .access_log = access_log},
-        listeners(network, [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { take(std::move(incoming), at); }),
+      : shared{.network = network, .peers = peers, .nodes = nodes, .states = std::move(states), .access_log = access_log},
+        listeners(network,
+                  [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { take(std::move(incoming), at); }),
         mirrors(network.loop()),
         connections(network.loop()) {
     shared.mirrors = &mirrors;
@@ -62,6 +59,7 @@ void HttpIngress::drain() {
 
 std::size_t HttpIngress::listeners() const { return impl_->listeners.size(); }
 std::size_t HttpIngress::connections() const { return impl_->connections.size(); }
+std::size_t HttpIngress::buffers_in_use() const { return impl_->shared.desks.in_use(); }
 const HttpIngressCounters& HttpIngress::counters() const { return impl_->shared.counters; }
 
 }  // namespace fairlead::http_plugin

@@ -20,13 +20,13 @@
 namespace fairlead::http_plugin {
 
 struct HttpIngressCounters {
-  std::uint64_t connections = 0;                 // accepted
+  std::uint64_t connections = 0;  // accepted
   std::uint64_t requests = 0;
-  std::uint64_t answers[6] = {};                 // by class of status, [0]: none was given
-  std::uint64_t own_answers = 0;                 // made here: no route, no node, malformed, ...
-  std::uint64_t malformed = 0;                   // heads and bodies that were refused
+  std::uint64_t answers[6] = {};  // by class of status, [0]: none was given
+  std::uint64_t own_answers = 0;  // made here: no route, no node, malformed, ...
+  std::uint64_t malformed = 0;    // heads and bodies that were refused
   std::uint64_t retries = 0, mirrored = 0, upgrades = 0;
-  std::uint64_t bytes_in = 0, bytes_out = 0;     // content, from and to users
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // content, from and to users
   // Seconds from the head to the end of the answer, as a histogram: upper bounds in kBuckets, the last for all above.
   static constexpr double kBuckets[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
   std::uint64_t seconds[std::size(kBuckets) + 1] = {};
@@ -51,6 +51,7 @@ class HttpIngress {
   void drain();
   std::size_t listeners() const;
   std::size_t connections() const;
+  std::size_t buffers_in_use() const;  // of connections that are in a request; those that idle hold none
   const HttpIngressCounters& counters() const;
 
  private:

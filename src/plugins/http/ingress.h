@@ -42,9 +42,9 @@ struct Ingress {
   std::shared_ptr<Rules> rules;
   bool draining = false;
   Desks desks;
-  List<ServerConnection> open;                           // for drain()
-  std::map<net::IpAddress, std::uint32_t> per_source;    // connections
-  Scope* mirrors = nullptr;                              // requests that are sent beside those of users
+  List<ServerConnection> open;                         // for drain()
+  std::map<net::IpAddress, std::uint32_t> per_source;  // connections
+  Scope* mirrors = nullptr;                            // requests that are sent beside those of users
 };
 
 }  // namespace fairlead::http_plugin

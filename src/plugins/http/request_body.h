@@ -23,7 +23,7 @@ class RequestBody {
   bool finished() const { return finished_; }
   // Why there will be no more: too large, malformed. The connection is to be closed.
   const std::optional<http::Refusal>& failure() const { return failure_; }
-  const http::Fields& trailers() const { return desk().chunks.trailers(); }
+  const http::Fields& trailers() const { return chunked_ ? desk().chunks.trailers() : no_trailers_; }
   std::uint64_t size() const { return size_; }  // so far
 
   // All content so far, or nothing if that was too much to keep.
@@ -54,6 +54,7 @@ class RequestBody {
   std::uint64_t left_ = 0;  // of a body of known length; of a chunked one: content at the front of the buffer
   std::uint64_t size_ = 0;
   std::optional<http::Refusal> failure_;
+  http::Fields no_trailers_;
 };
 
 }  // namespace fairlead::http_plugin

@@ -62,8 +62,7 @@ std::optional<OwnAnswer> RequestContext::filter(Random& random) {
   if (request.authority.empty()) request.authority = desk.texts.keep(origin.local.to_text());
   if (asked.target != "*") {
     const http::Target target = http::split_target(asked.target);
-    if (path.data() != target.path.data())
-      request.target = target.has_query ? desk.texts.format("{}?{}", path, target.query) : path;
+    if (path.data() != target.path.data()) request.target = target.has_query ? desk.texts.format("{}?{}", path, target.query) : path;
   }
   http::strip_hop_by_hop(request.fields);
   desk.answer_fields.clear();

@@ -33,7 +33,9 @@ struct RequestContext {
   std::optional<OwnAnswer> filter(Random& random);
 
   const route::HttpRule& rule() const { return *match.rule; }
-  route::RequestToMatch to_match() const { return {host, path, query, desk.parser.head().request.method, desk.parser.head().request.fields}; }
+  route::RequestToMatch to_match() const {
+    return {host, path, query, desk.parser.head().request.method, desk.parser.head().request.fields};
+  }
   std::string_view method() const { return desk.parser.head().request.method; }
 
   Desk& desk;

@@ -163,8 +163,7 @@ Task<bool> ServerConnection::next_head() {
       if (ingress_.draining) co_return false;
       if (!client.readable()) put_desk_away();
     }
-    while (!client.readable() && !client.passed(Client::Limit::connection) && (begun || !ingress_.draining))
-      co_await client.changed.wait();
+    while (!client.readable() && !client.passed(Client::Limit::connection) && (begun || !ingress_.draining)) co_await client.changed.wait();
     if (client.passed(Client::Limit::connection)) {
       client.clear(Client::Limit::connection);
       if (begun) {
