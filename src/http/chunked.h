@@ -40,7 +40,7 @@ class ChunkDecoder {
   Limits limits_;
   std::uint64_t left_ = 0;  // of the current chunk
   std::uint8_t phase_ = 0;
-  std::size_t used_ = 0;  // of the line or trailers so far
+  detail::HeadLines lines_;
   std::string trailer_text_;
   Fields trailers_;
 };

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/head_lines.h"
 #include "http/message.h"
 
 namespace fairlead::http {
@@ -56,11 +57,10 @@ class RequestParser {
   void reset();
 
  private:
-  struct Line;
   HeadLimits limits_;
   RequestHead head_;
-  std::size_t at_ = 0;     // lines before this were looked at
-  std::size_t scanned_ = 0;  // no end of line before this
+  detail::HeadLines lines_;
+  bool checked_first_ = false;
 };
 
 // `method`: of the request that is answered, since HEAD and CONNECT change what follows.
@@ -75,8 +75,7 @@ class ResponseParser {
  private:
   HeadLimits limits_;
   ResponseHead head_;
-  std::size_t at_ = 0;
-  std::size_t scanned_ = 0;
+  detail::HeadLines lines_;
 };
 
 }  // namespace fairlead::http

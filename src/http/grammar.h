@@ -1,0 +1,48 @@
+// grammar.h: the characters and lists of HTTP (RFC 9110, 5.6), for the files of this layer.
+#pragma once
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace fairlead::http {
+
+inline constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+namespace detail {
+enum : unsigned char { kTokenBit = 1, kValueBit = 2, kTargetBit = 4, kHexBit = 8 };
+inline constexpr std::array<unsigned char, 256> kClass = [] {
+  std::array<unsigned char, 256> t{};
+  for (unsigned c = 0; c < 256; c++) {
+    if ((c >= 0x20 && c != 0x7f) || c == '\t') t[c] |= kValueBit;
+    if (c > 0x20 && c < 0x7f) t[c] |= kTargetBit;
+  }
+  for (char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    t[static_cast<unsigned char>(c)] |= kTokenBit;
+  for (char c : std::string_view("0123456789abcdefABCDEF")) t[static_cast<unsigned char>(c)] |= kHexBit;
+  return t;
+}();
+template <unsigned char kBit>
+constexpr bool all(std::string_view text) {
+  for (char c : text)
+    if (!(kClass[static_cast<unsigned char>(c)] & kBit)) return false;
+  return true;
+}
+}  // namespace detail
+
+inline constexpr bool is_token(std::string_view text) { return !text.empty() && detail::all<detail::kTokenBit>(text); }
+inline constexpr bool is_value(std::string_view text) { return detail::all<detail::kValueBit>(text); }
+inline constexpr bool is_hex(char c) { return detail::kClass[static_cast<unsigned char>(c)] & detail::kHexBit; }
+
+bool is_hop_by_hop(std::string_view name);
+
+// The items of a list field; empty ones are passed over, a quoted string is part of its item.
+class ListItems {
+ public:
+  explicit ListItems(std::string_view text) : rest_(text) {}
+  std::optional<std::string_view> next();
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace fairlead::http
