@@ -3,7 +3,7 @@
 //
 // A record is a type (one byte), a length (QUIC varint) and that many bytes:
 //   HEAD 1      HttpResponse, at most 64 KiB
-//   DATA 2      content; of any length: a body whose length is known is one record
+//   DATA 2      content; of any length: a body whose length is known is one record. Of length 0: padding, nothing
 //   TRAILERS 3  HttpTrailers, at most 64 KiB
 //   END 4       length 0; nothing but the end of the half follows
 // After a HEAD of 101 both halves are raw bytes until their ends, and so is the opener's half from its END on.
@@ -43,11 +43,12 @@ class RecordWriter {
   Task<Result<void>> end_record();  // END without the end of the half: an upgraded request goes on as raw bytes
 
  private:
+  Task<Result<void>> open_record();
+
   link::Flow& flow_;
-  std::optional<std::uint64_t> left_;  // of the DATA record that is open, its header written
-  bool header_due_ = true;
-  std::size_t header_ = 0;             // bytes kept for a record's header in the room that was given out
-  MutableBytes room_;
+  std::optional<std::uint64_t> left_;  // of the one record that the content is, if its length is known
+  bool opened_ = false;                // its header is written
+  MutableBytes room_;                  // as the flow gave it: with room for a header in front if the length is not known
 };
 
 // Reads one half.
@@ -68,9 +69,16 @@ class RecordReader {
   const http::Fields& trailers() const { return trailers_.fields; }
 
  private:
+  struct Header {
+    RecordType type;
+    std::uint64_t size;
+  };
+  Task<Result<Header>> read_header();
+  Task<Result<void>> read_message(Header header);
+
   link::Flow& flow_;
   std::uint64_t left_ = 0;  // of the DATA record at the front
-  bool ended_ = false;
+  bool ended_ = false, trailers_seen_ = false;
   wire::DecodedHttpResponse response_;
   wire::DecodedHttpTrailers trailers_;
 };
