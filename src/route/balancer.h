@@ -19,6 +19,7 @@
 namespace fairlead::route {
 
 class BackendStates;  // backend_states.h
+struct BackendLoad;
 struct EndpointState;
 
 struct Endpoint {
@@ -42,7 +43,11 @@ class Lease {
 
  private:
   friend class Balancer;
+  Lease(std::shared_ptr<EndpointState> state, std::shared_ptr<BackendLoad> retry_of, TimePoint picked);
+  void end();
   std::shared_ptr<EndpointState> state_;
+  std::shared_ptr<BackendLoad> retry_of_;  // of the Backend whose failure made this request, if it is a retry
+  TimePoint picked_{};
 };
 
 struct Pick {
@@ -54,10 +59,10 @@ struct Pick {
 
 struct PickFor {
   const HttpRule& rule;
-  const RequestToMatch& request;         // for hash keys and nodeFrom
-  const net::SocketAddress& client;      // for hash by source
-  std::string_view persistence;          // what the client brought; empty: none
-  std::span<const Endpoint> tried;       // not to be used again, unless there is no other
+  const RequestToMatch& request;     // for hash keys and nodeFrom
+  const net::SocketAddress& client;  // for hash by source
+  std::string_view persistence;      // what the client brought; empty: none
+  std::span<const Endpoint> tried;   // not to be used again, unless there is no other
 };
 
 // Why there is none. `code`: not_found (a share that is refused: 500), unreachable (no node connected: 503), overloaded (breaker: 503),
