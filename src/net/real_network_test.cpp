@@ -9,13 +9,14 @@
 #include "net/datagram_contract.h"
 #include "net/fd.h"
 #include "net/stream_contract.h"
+#include "net/tls_network.h"
 #include "runtime/asio_loop.h"
 
 namespace fairlead::net {
 namespace {
 
 // Loopback: both hosts are this one.
-class RealGround final : public Ground {
+class RealGround : public Ground {
  public:
   explicit RealGround(std::string_view ip) : network_(loop_), ip_(IpAddress::parse(ip).value()) {}
 
@@ -39,11 +40,25 @@ class RealGround final : public Ground {
   IpAddress ip_;
 };
 
+class TlsGround final : public RealGround {
+ public:
+  TlsGround() : RealGround("127.0.0.1") {}
+  Network& dialler() override { return tls_; }
+  Network& server() override { return tls_; }
+
+ private:
+  TlsNetwork tls_{RealGround::server()};
+};
+
 const GroundKind kGrounds[] = {
     {"LoopbackV4", [] { return std::unique_ptr<Ground>(std::make_unique<RealGround>("127.0.0.1")); }},
     {"LoopbackV6", [] { return std::unique_ptr<Ground>(std::make_unique<RealGround>("::1")); }},
 };
+const GroundKind kTlsGrounds[] = {
+    {"Loopback", [] { return std::unique_ptr<Ground>(std::make_unique<TlsGround>()); }},
+};
 INSTANTIATE_TEST_SUITE_P(Real, StreamContract, testing::ValuesIn(kGrounds), name_of_ground);
+INSTANTIATE_TEST_SUITE_P(Tls, StreamContract, testing::ValuesIn(kTlsGrounds), name_of_ground);
 INSTANTIATE_TEST_SUITE_P(Real, DatagramContract, testing::ValuesIn(kGrounds), name_of_ground);
 
 class RealNetworkTest : public testing::Test {
