@@ -172,7 +172,7 @@ def test_the_nodes_of_a_backend_take_turns(two_edges):
 
 def test_a_hash_leads_the_same_user_to_the_same_node(two_edges):
     http = two_edges
-    balancing = {"policy": "Hash", "hash": {"header": "X-User"}}
+    balancing = {"policy": "Hash", "hashOn": "Header", "name": "X-User"}
     way = http.to_edge("hash", backends=[backend("hash-edge", BOTH, http.edge_port, balancing=balancing)])
     nodes = {user: names_of(way, 5, "/", ("X-User", f"user-{user}")) for user in range(20)}
     assert all(len(got) == 1 for got in nodes.values()), nodes
@@ -183,6 +183,43 @@ def test_a_preferred_node_serves_while_it_is_there(two_edges):
     http = two_edges
     way = http.to_edge("preferred", backends=[backend("preferred-edge", BOTH, http.edge_port, balancing={"preferred": {"nodeName": OTHER}})])
     assert set(names_of(way, 20)) == {OTHER}
+
+
+def set_health(http, node, status):
+    http.site.edges[node].host.run(["curl", "-sS", "--fail", f"http://127.0.0.1:{http.edge_port}/set-health?status={status}"])
+
+
+def test_a_service_that_fails_its_check_gets_no_requests_until_it_passes_again(two_edges):
+    http = two_edges
+    check = {"active": {"path": "/health", "interval": "100ms", "unhealthyAfter": 2, "healthyAfter": 2}}
+    way = http.to_edge("checked", backends=[backend("checked-edge", BOTH, http.edge_port, healthCheck=check)])
+    assert set(names_of(way, 10)) == {NODE, OTHER}
+    set_health(http, OTHER, 503)
+    netlab.until(lambda: set(names_of(way, 10)) == {NODE}, 5, "only the healthy one asked")
+    set_health(http, OTHER, 200)
+    netlab.until(lambda: set(names_of(way, 10)) == {NODE, OTHER}, 5, "both asked again")
+    http.close("checked", way)
+
+
+def test_a_target_that_is_down_costs_no_request(http):
+    up, down = {"address": "127.0.0.1", "port": http.edge_port}, {"address": "127.0.0.1", "port": http.lab.port(8099)}
+    half = backend("half-edge", NODE, http.edge_port, healthCheck={"passive": {"failures": 3, "eject": "10s"}})
+    half["spec"]["targets"] = [up, down]
+    way = http.to_edge("half", backends=[half])
+    assert names_of(way, 40) == {NODE: 40}
+
+
+def test_a_backend_takes_no_more_requests_at_once_than_its_limit(http):
+    way = http.to_edge("breaker", backends=[backend("breaker-edge", NODE, http.edge_port, limits={"requests": 2})])
+    clients = [way.connect() for _ in range(3)]
+    for client in clients[:2]:
+        client.begin("GET", "/slow?ms=500")
+    netlab.until(lambda: http.flows() == 2, 2, "two requests under way")
+    problem(clients[2].get("/"), 503, "overloaded", "connection_limit_reached")
+    assert [client.answer().status for client in clients[:2]] == [200, 200]
+    assert clients[2].get("/").status == 200
+    for client in clients:
+        client.close()
 
 
 @pytest.mark.parametrize("node_from, target, fields", [

@@ -93,6 +93,11 @@ class HttpSite:
                   http_rules.route(name, *(rules or [http_rules.rule(f"{name}-edge")]), **of_route), *parts)
         return Way(self, self.cloud, self.edge, port, self.edge_port)
 
+    def close(self, name, way):
+        """Takes rules away, and returns when their entrance is closed."""
+        (self.cloud.routes / f"{name}.yaml").unlink()
+        netlab.until(lambda: not self.cloud.host.listening(way.entrance), IN_FORCE_SECONDS, f"{name} closed")
+
     def to_cloud(self, name):
         """An entrance on edge-a to the service in the cloud."""
         port = self.new_port()

@@ -12,7 +12,7 @@ Any path that is not below echoes the request as JSON, its body as size and SHA-
   /slow [ms]              waits, then echoes                 /hang [id]           waits until the client is gone; /seen tells
   /drip [n, ms]           n pieces of a chunked body         /until-close         no length, ends with the connection
   /parrot                 gives each piece of the body back as it comes
-  /note [id]              an echo that /seen tells of
+  /note [id]              an echo that /seen tells of        /health              200, or what /set-health [status] said
   /http10                 an answer of HTTP/1.0              /big-head [n]        n bytes of header
   /break [how]            how: nothing, head, length, chunks: closes in the middle of that
   /flaky [id, fail, how]  the first `fail` requests of an id get status `how` or, with "close", no answer; later ones an echo
@@ -162,7 +162,7 @@ async def read_proxy_header(reader):
 class Service:
     def __init__(self, name, proxy_protocol):
         self.name, self.proxy_protocol = name, proxy_protocol
-        self.notes, self.failed, self._numbers = [], {}, itertools.count(1)
+        self.notes, self.failed, self.health, self._numbers = [], {}, 200, itertools.count(1)
 
     def handler(self, path):
         word = path.split("/")[1].replace("-", "_") if path.startswith("/") else ""
@@ -206,6 +206,13 @@ class Service:
             await exchange.send(h11.Data(f"{number}\n".encode()))
             await asyncio.sleep(exchange.query("ms", 100) / 1000)
         await exchange.send(h11.EndOfMessage())
+
+    async def do_health(self, exchange):
+        await exchange.answer(b"health", status=self.health)
+
+    async def do_set_health(self, exchange):
+        self.health = exchange.query("status", 200)
+        await exchange.answer(b"set")
 
     async def do_note(self, exchange):
         self.notes.append(f"note {exchange.query('id', '')}")
