@@ -64,7 +64,7 @@ std::vector<std::shared_ptr<EndpointState>> BackendState::endpoints(std::span<co
   return states;
 }
 
-void BackendState::settle(const HealthCheck::Passive& passive, TimePoint now) {
+void BackendState::settle(const PassiveCheck& passive, TimePoint now) {
   const std::lock_guard lock(mutex_);
   load_->unsettled.store(false);  // before looking: what trips meanwhile sets it again
   for (const auto& [name, weak] : known_) {

@@ -97,7 +97,7 @@ class BackendState {
 
   // Ejects what failed too often, unless no other endpoint is well. An ejection counts from here: the first pick that knows of it. It
   // is longer than the one before by `eject`, and shorter again by one for each `eject` that went well.
-  void settle(const HealthCheck::Passive& passive, TimePoint now);
+  void settle(const PassiveCheck& passive, TimePoint now);
 
   void report(TimePoint now, std::vector<EndpointReport>& into) const;
 
