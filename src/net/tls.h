@@ -34,6 +34,7 @@ struct TlsServerOptions {
 struct TlsPeer {
   std::string server_name;  // SNI, lower case; empty: none
   std::string alpn;
+  bool resumed = false;  // of an earlier session, without a signature
   // Of the client's certificate, if it gave one (it was verified): RFC 4514 subject, and SHA-256 of the DER.
   std::string subject;
   std::string fingerprint;

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <array>
-
 #include "net/tls.h"
 #include "net/tls_error.h"
 #include "net/tls_options.h"
@@ -16,11 +14,7 @@ struct Dialled {
   std::shared_ptr<gnutls_certificate_credentials_st> credentials;
   std::shared_ptr<TlsSessions> sessions;
   std::string server_name;
-  std::string purpose = GNUTLS_KP_TLS_WWW_SERVER;
-  std::array<gnutls_typed_vdata_st, 2> must_be{};  // GnuTLS keeps the address
 };
-
-unsigned char* text_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 WallTime end_of_certificate(gnutls_session_t session) {
   unsigned count = 0;
@@ -31,7 +25,7 @@ WallTime end_of_certificate(gnutls_session_t session) {
 }
 
 void keep_session(gnutls_session_t session) {
-  Dialled& dialled = *static_cast<Dialled*>(gnutls_session_get_ptr(session));
+  const auto& dialled = TlsSession::of(session).kept<Dialled>();
   auto data = std::make_shared<pki::Datum>();
   if (gnutls_session_get_data2(session, data->out()) < 0) return;
   dialled.sessions->put(dialled.server_name, std::move(data), end_of_certificate(session));
@@ -41,6 +35,11 @@ void keep_session(gnutls_session_t session) {
 int ticket_came(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
   keep_session(session);
   return 0;
+}
+
+int verify(gnutls_session_t session) {
+  TlsSession& self = TlsSession::of(session);
+  return verify_peer(self, self.kept<Dialled>().server_name, GNUTLS_KP_TLS_WWW_SERVER);
 }
 
 class Client final : public TlsClient {
@@ -78,9 +77,6 @@ class Client final : public TlsClient {
   Result<void> prepare(gnutls_session_t session, Dialled& dialled) const {
     dialled.credentials = credentials_;
     dialled.sessions = sessions_;
-    dialled.must_be[0] = {GNUTLS_DT_DNS_HOSTNAME, text_of(dialled.server_name), 0};
-    dialled.must_be[1] = {GNUTLS_DT_KEY_PURPOSE_OID, text_of(dialled.purpose), 0};
-    gnutls_session_set_ptr(session, &dialled);
     pki::must(gnutls_priority_set(session, priorities_.get()), "set the priorities");
     pki::must(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials_.get()), "set the CAs");
     set_alpn(session, alpn_, 0);
@@ -88,7 +84,7 @@ class Client final : public TlsClient {
     // An address is no SNI (RFC 6066, 3).
     if (!IpAddress::parse(name) && gnutls_server_name_set(session, GNUTLS_NAME_DNS, name.data(), name.size()) < 0)
       return fail(Code::invalid, "\"{}\" cannot be the name of a TLS server", name);
-    gnutls_session_set_verify_cert2(session, dialled.must_be.data(), static_cast<unsigned>(dialled.must_be.size()), 0);
+    gnutls_session_set_verify_function(session, &verify);
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST, &ticket_came);
     if (auto kept = sessions_->get(name, std::chrono::system_clock::now()))
       std::ignore = gnutls_session_set_data(session, kept->get()->data, kept->get()->size);  // without it the handshake is a full one

@@ -70,7 +70,7 @@ std::string why_not_trusted(unsigned status) {
 }
 
 Error handshake_failure(const TlsSession& session, int code, std::string_view subject) {
-  const std::string doing = fmt::format("TLS handshake with {}", const_cast<TlsSession&>(session).transport().peer());
+  const std::string doing = fmt::format("TLS handshake with {}", session.transport().peer());
   const auto because = [&](Code c, std::string_view why) { return Error(c, fmt::format("{}: {}", doing, why)); };
   const bool server = session.side() == TlsSession::Side::server;
   if (session.transport_failure()) return Error::wrap(doing, *session.transport_failure());
@@ -85,9 +85,8 @@ Error handshake_failure(const TlsSession& session, int code, std::string_view su
       return because(meaning(alert).code, fmt::format("the peer ended it with alert {}: {}", alert_name(alert), meaning(alert).text));
     }
     case GNUTLS_E_PREMATURE_TERMINATION: return because(Code::reset, "the peer ended the connection before it was done");
-    case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-      return because(Code::unauthenticated,
-                     fmt::format("{} is refused: {}", subject, why_not_trusted(gnutls_session_get_verify_cert_status(session.native()))));
+    case GNUTLS_E_CERTIFICATE_ERROR:
+      return because(Code::unauthenticated, fmt::format("{} is refused: {}", subject, why_not_trusted(session.distrust())));
     case GNUTLS_E_NO_CERTIFICATE_FOUND:
     case GNUTLS_E_CERTIFICATE_REQUIRED: return because(Code::unauthenticated, fmt::format("{} is refused: none was shown", subject));
     case GNUTLS_E_UNRECOGNIZED_NAME: return because(Code::not_found, "there is no certificate for the name that the client asked for");

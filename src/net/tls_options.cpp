@@ -27,10 +27,14 @@ Result<void> trust(gnutls_certificate_credentials_st& credentials, const std::ve
   return {};
 }
 
-gnutls_typed_vdata_st* client_purpose() {
-  static unsigned char oid[] = GNUTLS_KP_TLS_WWW_CLIENT;
-  static gnutls_typed_vdata_st data{GNUTLS_DT_KEY_PURPOSE_OID, oid, 0};  // GnuTLS only reads it
-  return &data;
+int verify_peer(TlsSession& session, std::string host, std::string_view purpose) {
+  std::string use(purpose);
+  const auto text = [](std::string& s) { return reinterpret_cast<unsigned char*>(s.data()); };
+  gnutls_typed_vdata_st must_be[] = {{GNUTLS_DT_KEY_PURPOSE_OID, text(use), 0}, {GNUTLS_DT_DNS_HOSTNAME, text(host), 0}};
+  unsigned status = 0;
+  const int rc = gnutls_certificate_verify_peers(session.native(), must_be, host.empty() ? 1 : 2, &status);
+  session.set_distrust(rc < 0 ? GNUTLS_CERT_INVALID : status);
+  return session.distrust() == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
 void set_alpn(gnutls_session_t session, const std::vector<std::string>& protocols, unsigned flags) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/tls_session.h"
 #include "pki/certificate.h"
 #include "pki/gnutls_raii.h"
 
@@ -18,8 +19,9 @@ std::shared_ptr<gnutls_certificate_credentials_st> new_credentials();
 // Those whose certificates are accepted. `file` is only named in errors.
 Result<void> trust(gnutls_certificate_credentials_st& credentials, const std::vector<pki::Certificate>& authorities, std::string_view file);
 
-// One element each, for GnuTLS's verification: what a certificate must be good for (extended key usage, if it has that).
-gnutls_typed_vdata_st* client_purpose();
+// For GnuTLS's verification. `host`: the name or address that the certificate must be for; empty: none. `purpose`: what it must be good
+// for, if it is limited to uses (GNUTLS_KP_...). 0 if it may be trusted, else GNUTLS_E_CERTIFICATE_ERROR and distrust() says why.
+int verify_peer(TlsSession& session, std::string host, std::string_view purpose);
 
 // What is not understood by the peer, or has no match, ends the handshake if `flags` say so.
 void set_alpn(gnutls_session_t session, const std::vector<std::string>& protocols, unsigned flags);

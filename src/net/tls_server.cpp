@@ -80,12 +80,12 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
 
   Task<Result<std::unique_ptr<Stream>>> accept(Loop& loop, std::unique_ptr<Stream> transport, TlsPeer& peer) const override {
     auto session = std::make_unique<TlsSession>(TlsSession::Side::server, std::move(transport), shared_from_this());
-    prepare(session->native());
+    prepare(*session);
     auto shaken = co_await shake_hands(loop, *session, "the client's certificate");
     CO_TRY(shaken);
     auto known = describe(*session);
     if (!known) {
-      co_await say_farewell(loop, *session, GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR);
+      co_await say_farewell(loop, *session, GNUTLS_E_CERTIFICATE_ERROR);
       co_return fail(known.error());
     }
     peer = *std::move(known);
@@ -113,28 +113,40 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
   }
 
   static int choose(gnutls_session_t session) {
-    const Server& self = *static_cast<const Server*>(gnutls_session_get_ptr(session));
+    const Server& self = TlsSession::of(session).kept<Server>();
     gnutls_certificate_credentials_t credentials = self.find(requested_host(session));
     if (credentials == nullptr) return GNUTLS_E_UNRECOGNIZED_NAME;
     return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
   }
 
-  void prepare(gnutls_session_t session) const {
-    gnutls_session_set_ptr(session, const_cast<Server*>(this));
-    pki::must(gnutls_priority_set(session, priorities_.get()), "set the priorities");
-    pki::must(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, any_.get()), "set the certificate");
-    pki::must(gnutls_session_ticket_enable_server(session, ticket_key_.get()), "set the ticket key");
-    set_alpn(session, alpn_, GNUTLS_ALPN_MANDATORY);
-    gnutls_handshake_set_post_client_hello_function(session, &choose);
+  static int verify(gnutls_session_t session) {
+    unsigned count = 0;
+    const bool shown = gnutls_certificate_get_peers(session, &count) != nullptr && count > 0;
+    TlsSession& self = TlsSession::of(session);
+    if (!shown && self.kept<Server>().client_auth_ == TlsServerOptions::ClientAuth::optional) return 0;
+    return verify_peer(self, "", GNUTLS_KP_TLS_WWW_CLIENT);
+  }
+
+  void prepare(TlsSession& session) const {
+    gnutls_session_t native = session.native();
+    pki::must(gnutls_priority_set(native, priorities_.get()), "set the priorities");
+    pki::must(gnutls_credentials_set(native, GNUTLS_CRD_CERTIFICATE, any_.get()), "set the certificate");
+    pki::must(gnutls_session_ticket_enable_server(native, ticket_key_.get()), "set the ticket key");
+    set_alpn(native, alpn_, GNUTLS_ALPN_MANDATORY);
+    gnutls_handshake_set_post_client_hello_function(native, &choose);
     if (client_auth_ == TlsServerOptions::ClientAuth::none) return;
     const bool required = client_auth_ == TlsServerOptions::ClientAuth::required;
-    gnutls_certificate_server_set_request(session, required ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
-    gnutls_session_set_verify_cert2(session, client_purpose(), 1, 0);
+    gnutls_certificate_server_set_request(native, required ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
+    gnutls_session_set_verify_function(native, &verify);
   }
 
   Result<TlsPeer> describe(TlsSession& session) const {
     gnutls_session_t native = session.native();
-    TlsPeer peer{.server_name = requested_host(native), .alpn = selected_alpn(native), .subject = {}, .fingerprint = {}};
+    TlsPeer peer{.server_name = requested_host(native),
+                 .alpn = selected_alpn(native),
+                 .resumed = gnutls_session_is_resumed(native) != 0,
+                 .subject = {},
+                 .fingerprint = {}};
     if (client_auth_ == TlsServerOptions::ClientAuth::none) return peer;
     const std::string doing = fmt::format("TLS handshake with {}: the client's certificate is refused", session.transport().peer());
     unsigned count = 0;
@@ -144,10 +156,8 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
       return fail(Code::unauthenticated, "{}: none was shown", doing);
     }
     // A resumed session brings the certificate of the first one, which may have expired since.
-    unsigned status = 0;
-    if (gnutls_session_is_resumed(native) != 0 &&
-        (gnutls_certificate_verify_peers(native, client_purpose(), 1, &status) < 0 || status != 0))
-      return fail(Code::unauthenticated, "{}: {}", doing, why_not_trusted(status));
+    if (peer.resumed && verify_peer(session, "", GNUTLS_KP_TLS_WWW_CLIENT) != 0)
+      return fail(Code::unauthenticated, "{}: {}", doing, why_not_trusted(session.distrust()));
     const Bytes der = from_u8(shown[0].data, shown[0].size);
     auto certificate = pki::Certificate::from_der(der);
     if (!certificate) return fail(Error::wrap(Code::unauthenticated, doing, certificate.error()));

@@ -16,6 +16,13 @@ constexpr std::size_t kRecord = 16_KiB;         // plain bytes of one record: RF
 constexpr std::size_t kRecordOverhead = 64;     // of a record: head, tag, in TLS 1.2 a nonce
 constexpr std::uint16_t kMaxIdleRecords = 100;  // tickets, key updates, empty records: a peer that sends only those wants our CPU
 
+gnutls_alert_description_t alert_of(unsigned distrust) {
+  if ((distrust & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) != 0) return GNUTLS_A_CERTIFICATE_EXPIRED;
+  if ((distrust & GNUTLS_CERT_REVOKED) != 0) return GNUTLS_A_CERTIFICATE_REVOKED;
+  if ((distrust & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0) return GNUTLS_A_UNKNOWN_CA;
+  return GNUTLS_A_BAD_CERTIFICATE;
+}
+
 int readable_now(void*, unsigned) { return 1; }  // pull() tells when it is not
 
 }  // namespace
@@ -25,11 +32,14 @@ TlsSession::TlsSession(Side side, std::unique_ptr<Stream> transport, std::shared
   const unsigned role = side == Side::server ? GNUTLS_SERVER : GNUTLS_CLIENT;
   pki::must(gnutls_init(&native_, role | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL), "make a TLS session");
   gnutls_handshake_set_timeout(native_, 0);  // the caller's deadline counts
+  gnutls_session_set_ptr(native_, this);
   gnutls_transport_set_ptr(native_, this);
   gnutls_transport_set_pull_function(native_, &pull);
   gnutls_transport_set_push_function(native_, &push);
   gnutls_transport_set_pull_timeout_function(native_, &readable_now);
 }
+
+TlsSession& TlsSession::of(gnutls_session_int* native) { return *static_cast<TlsSession*>(gnutls_session_get_ptr(native)); }
 
 TlsSession::~TlsSession() {
   if (record_ != nullptr) gnutls_packet_deinit(record_);
@@ -56,6 +66,7 @@ ssize_t TlsSession::pull(void* self, void* into, std::size_t size) {
   auto taken = session.take({static_cast<std::byte*>(into), size});
   session.starved_ = !taken;
   if (taken && *taken) {
+    session.ended_ = **taken == 0;
     const std::size_t more = std::min(**taken, session.greeting_.size() - session.greeting_size_);
     std::memcpy(session.greeting_.data() + session.greeting_size_, into, more);
     session.greeting_size_ = static_cast<std::uint8_t>(session.greeting_size_ + more);
@@ -73,6 +84,10 @@ ssize_t TlsSession::push(void* self, const void* from, std::size_t size) {
   return static_cast<ssize_t>(size);
 }
 
+int TlsSession::fault(int code) const {
+  return ended_ && code < 0 && code != GNUTLS_E_FATAL_ALERT_RECEIVED ? GNUTLS_E_PREMATURE_TERMINATION : code;
+}
+
 void TlsSession::release_input() {
   if (in_at_ == in_end_) in_.reset();
 }
@@ -83,7 +98,7 @@ std::optional<int> TlsSession::handshake() {
     const int rc = gnutls_handshake(native_);
     if (rc == GNUTLS_E_SUCCESS || gnutls_error_is_fatal(rc) != 0) {
       release_input();
-      return rc;
+      return fault(rc);
     }
     if (starved_) {
       release_input();
@@ -114,7 +129,7 @@ TlsSession::Got TlsSession::receive() {
     }
     if (!over && starved_) return Got::nothing;
     if (over || ++idle_records_ == kMaxIdleRecords) {
-      failure_ = over ? static_cast<int>(rc) : GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+      failure_ = over ? fault(static_cast<int>(rc)) : GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
       return Got::failure;
     }
   }
@@ -138,7 +153,12 @@ int TlsSession::seal(Bytes bytes) {
 }
 
 void TlsSession::seal_end() { std::ignore = gnutls_bye(native_, GNUTLS_SHUT_WR); }
-void TlsSession::seal_alert(int code) { std::ignore = gnutls_alert_send_appropriate(native_, code); }
+void TlsSession::seal_alert(int code) {
+  if (code == GNUTLS_E_CERTIFICATE_ERROR)
+    std::ignore = gnutls_alert_send(native_, GNUTLS_AL_FATAL, alert_of(distrust_));
+  else
+    std::ignore = gnutls_alert_send_appropriate(native_, code);
+}
 
 Result<void> TlsSession::flush() {
   while (!flushed()) {

@@ -20,15 +20,24 @@ namespace fairlead::net {
 class TlsSession {
  public:
   enum class Side : std::uint8_t { server, client };
-  // `keep` is what the session refers to (credentials, keys); it goes with the session.
+  // `keep` is what the session refers to (credentials, keys); it goes with the session. A callback of GnuTLS finds both by of().
   TlsSession(Side side, std::unique_ptr<Stream> transport, std::shared_ptr<const void> keep);
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
   ~TlsSession();
 
+  static TlsSession& of(gnutls_session_int* native);
+  template <class Keep>
+  const Keep& kept() const {
+    return *static_cast<const Keep*>(keep_.get());
+  }
   gnutls_session_int* native() const { return native_; }
-  Stream& transport() { return *transport_; }
+  Stream& transport() const { return *transport_; }
   Side side() const { return side_; }
+
+  // Of gnutls_certificate_status_t: what is wrong with the peer's certificate; set by who verifies it.
+  void set_distrust(unsigned status) { distrust_ = status; }
+  unsigned distrust() const { return distrust_; }
 
   // None: the transport has nothing more at the moment. Otherwise GnuTLS's code: 0 when done.
   std::optional<int> handshake();
@@ -56,6 +65,8 @@ class TlsSession {
   static ssize_t pull(void* self, void* into, std::size_t size);
   static ssize_t push(void* self, const void* from, std::size_t size);
   std::optional<Result<std::size_t>> take(MutableBytes into);
+  // An end within a record is an end, whatever GnuTLS makes of the piece.
+  int fault(int code) const;
   void release_input();
 
   Side side_;
@@ -68,11 +79,13 @@ class TlsSession {
   std::uint16_t in_at_ = 0, in_end_ = 0;
   std::uint16_t idle_records_ = 0;  // in a row, without data
   bool starved_ = false;            // the transport had nothing when GnuTLS asked last
+  bool ended_ = false;              // the transport's end was read
   std::uint8_t greeting_size_ = 0;
   std::array<char, 8> greeting_{};
   std::vector<std::byte> out_;
   std::size_t out_at_ = 0;
   int failure_ = 0;
+  unsigned distrust_ = 0;
   std::optional<Error> transport_failure_;
 };
 

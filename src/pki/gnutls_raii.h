@@ -1,4 +1,4 @@
-// gnutls_raii.h: GnuTLS values that free themselves. For the .cpp files of this layer only.
+// gnutls_raii.h: GnuTLS values that free themselves. For the .cpp files of this layer and of TLS in net only.
 #pragma once
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
