@@ -1,0 +1,202 @@
+// Ends before their time: of users at each step, of services, of nodes; what is not whole never looks whole.
+#include "plugins/http/ingress_world.h"
+
+namespace fairlead::http_plugin {
+namespace {
+
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+class Deaths : public IngressTest {
+ protected:
+  Deaths() : IngressTest({"edge-a", "edge-b"}) { apply(to_edge_a()); }
+  static std::string to_edge_a() {
+    std::string yaml = manifest();
+    const std::string_view any = "{nodeSelector: {site: test}}";
+    yaml.replace(yaml.find(any), any.size(), "{nodeName: edge-a}");
+    return yaml;
+  }
+  void kill_edge(std::string_view node) {
+    for (auto& edge : world.edges)
+      if (edge->host->name() == node) {
+        world.kill(*edge);
+        return;
+      }
+  }
+  void expect_nothing_left() {
+    world.loop.run_for(5s);
+    EXPECT_EQ(ingress->connections(), 0u);
+    for (auto& egress : egresses) EXPECT_EQ(egress->running, 0u);
+    EXPECT_EQ(ingress->buffers_in_use(), 0u);
+  }
+};
+
+TEST_F(Deaths, AUserThatGoesBeforeItsRequestIsForgotten) {
+  for (const std::string_view part : {"", "GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n"}) {
+    {
+      User user = dial();
+      if (!part.empty()) user.say(part);
+      world.loop.run_for(100ms);
+    }
+    expect_nothing_left();
+  }
+  EXPECT_EQ(seen().size(), 0u);
+}
+
+TEST_F(Deaths, AUserThatGoesWhileItsBodyIsOnItsWayCancels) {
+  serve("7000", {{Step::read_body(), Step::hang()}});
+  {
+    User user = dial();
+    user.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    world.loop.run_for(1s);
+  }
+  expect_nothing_left();
+  EXPECT_EQ(seen()[0]->aborted, link::FlowCode::cancelled);
+  EXPECT_FALSE(seen()[0]->body_ended);
+}
+
+TEST_F(Deaths, AUserThatGoesWhileItWaitsCancelsAtOnce) {
+  for (const bool orderly : {false, true}) {
+    serve("7000", {{Step::read_body(), Step::hang()}});
+    User user = dial();
+    user.say(kGet);
+    world.loop.run_for(1s);
+    EXPECT_EQ(egresses[0]->running, 1u);
+    if (orderly)
+      user.shut();
+    else
+      user.reset();
+    world.loop.run_for(60ms);
+    EXPECT_EQ(egresses[0]->running, 0u) << "half a round trip to each";
+    EXPECT_EQ(seen().back()->aborted, link::FlowCode::cancelled);
+  }
+  expect_nothing_left();
+}
+
+TEST_F(Deaths, AUserThatGoesWhileItsAnswerComesCancels) {
+  serve("7000", {{Step::read_body(), Step::head(200), Step::data(std::string(1000, 'x'), 1'000'000), Step::end()}});
+  {
+    User user = dial();
+    user.say(kGet);
+    world.loop.run_for(1s);
+    EXPECT_EQ(egresses[0]->running, 1u);
+  }
+  expect_nothing_left();
+}
+
+TEST_F(Deaths, AUserThatDoesNotReadStopsItsServiceAndNobodyElse) {
+  serve("7000", {{Step::read_body(), Step::head(200), Step::data(std::string(1000, 'x'), 50'000), Step::end()}, hello("quick")});
+  User slow = dial();
+  slow.say(kGet);
+  world.loop.run_for(5s);
+  EXPECT_EQ(egresses[0]->running, 1u);
+  EXPECT_EQ(get("/").body, "quick");
+  const Heard heard = slow.answer();
+  EXPECT_TRUE(heard.whole) << heard.end;
+  EXPECT_EQ(heard.body.size(), 50'000'000u);
+}
+
+TEST_F(Deaths, ARefusalIsAnAnswerThatSaysWhy) {
+  struct Case {
+    link::FlowCode code;
+    unsigned status;
+    std::string_view error;
+  };
+  const Case cases[] = {
+      {link::FlowCode::refused, 502, "connection_refused"},          {link::FlowCode::unreachable, 502, "destination_unavailable"},
+      {link::FlowCode::forbidden, 502, "destination_ip_prohibited"}, {link::FlowCode::deadline, 504, "connection_timeout"},
+      {link::FlowCode::overloaded, 503, "connection_limit_reached"}, {link::FlowCode::protocol, 502, "http_protocol_error"},
+      {link::FlowCode::draining, 503, "destination_unavailable"},    {link::FlowCode::internal, 502, "proxy_internal_error"},
+  };
+  for (const Case& c : cases) {
+    serve("7000", {{Step::refuse(c.code)}});
+    User user = dial();
+    user.say(kGet);
+    const Heard heard = user.answer();
+    EXPECT_EQ(heard.status, c.status) << name(c.code);
+    EXPECT_EQ(heard.field("Proxy-Status"), fmt::format("fairlead; error={}; details=\"as the test says\"", c.error));
+    EXPECT_EQ(heard.field("Retry-After").empty(), c.status != 503) << name(c.code);
+    user.say(kGet);
+    EXPECT_EQ(user.answer().status, c.status) << "the connection goes on";
+  }
+}
+
+TEST_F(Deaths, AServiceThatBreaksOffBeforeItsAnswerIsA502) {
+  serve("7000", {{Step::read_body(), Step::abort(link::FlowCode::reset)}});
+  EXPECT_EQ(get("/").status, 502u);
+}
+
+TEST_F(Deaths, AnAnswerThatBreaksOffIsShownAsBroken) {
+  struct Case {
+    Script script;
+    std::string_view what;
+  };
+  const Case cases[] = {
+      {{Step::head(200), Step::data("part"), Step::pause(100ms), Step::abort(link::FlowCode::reset)}, "chunked"},
+      {{Step::head(200, {}, http::BodyLength::exact(10)), Step::data("part"), Step::pause(100ms), Step::abort(link::FlowCode::reset)},
+       "of known length"},
+  };
+  for (const Case& c : cases) {
+    serve("7000", {c.script});
+    User user = dial();
+    user.say(kGet);
+    const Heard heard = user.answer();
+    EXPECT_EQ(heard.status, 200u);
+    EXPECT_FALSE(heard.whole) << c.what;
+    EXPECT_EQ(heard.end, "reset") << c.what;
+    User old = dial();
+    old.say("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(old.answer().end, "reset") << c.what << ", HTTP/1.0";
+  }
+  expect_nothing_left();
+}
+
+TEST_F(Deaths, ANodeThatDiesInFlightSaysSo) {
+  serve("7000", {{Step::read_body(), Step::hang()}});
+  User user = dial();
+  user.say(kGet);
+  world.loop.run_for(1s);
+  kill_edge("edge-a");
+  const Heard heard = user.answer("GET", 300s);
+  EXPECT_EQ(heard.status, 502u) << "it may have been delivered, so nobody else got it";
+  EXPECT_NE(heard.body.find("node-lost"), std::string::npos) << heard.body;
+  EXPECT_EQ(seen().size(), 1u);
+}
+
+TEST_F(Deaths, ANodeThatDiesInTheMiddleOfAnAnswerBreaksIt) {
+  serve("7000", {{Step::head(200), Step::data("part"), Step::hang()}});
+  User user = dial();
+  user.say(kGet);
+  world.loop.run_for(1s);
+  kill_edge("edge-a");
+  const Heard heard = user.answer("GET", 300s);
+  EXPECT_EQ(heard.status, 200u);
+  EXPECT_EQ(heard.end, "reset");
+}
+
+TEST_F(Deaths, ANodeThatIsGoneIsA503AtOnce) {
+  kill_edge("edge-a");
+  world.loop.run_for(world.session.survive + 10s);
+  const TimePoint before = world.loop.now();
+  const Heard heard = get("/");
+  EXPECT_EQ(heard.status, 503u);
+  EXPECT_EQ(heard.field("Retry-After"), "1");
+  EXPECT_LT(world.loop.now() - before, 200ms);
+}
+
+TEST_F(Deaths, AnIngressThatIsDestroyedLeavesNothing) {
+  serve("7000", {{Step::read_body(), Step::hang()}});
+  User waiting = dial();
+  waiting.say(kGet);
+  User sending = dial();
+  sending.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+  User idle = dial();
+  world.loop.run_for(1s);
+  ingress.reset();
+  EXPECT_EQ(waiting.state(), "reset");
+  EXPECT_EQ(sending.state(), "reset");
+  world.loop.run_for(1s);
+  EXPECT_EQ(egresses[0]->running, 0u);
+}
+
+}  // namespace
+}  // namespace fairlead::http_plugin
