@@ -61,7 +61,8 @@ TEST_F(Rules, ARedirectIsAnsweredHere) {
   std::string yaml = manifest(R"(    filters:
     - {type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 301}}
 )");
-  yaml.replace(yaml.find("  - backendRefs: [{group: fairlead.dev, kind: Backend, name: shop}]\n    filters"), 74, "  - filters");
+  const std::string_view backends = "  - backendRefs: [{group: fairlead.dev, kind: Backend, name: shop}]\n    filters";
+  yaml.replace(yaml.find(backends), backends.size(), "  - filters");
   apply(yaml);
   User user = dial();
   user.say("POST /a?b=c HTTP/1.1\r\nHost: shop.example:8080\r\nContent-Length: 3\r\n\r\nabc");
