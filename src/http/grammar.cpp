@@ -7,8 +7,8 @@
 namespace fairlead::http {
 
 bool is_hop_by_hop(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"connection",        "keep-alive", "proxy-connection", "te",    "trailer",
-                                                "transfer-encoding", "upgrade",    "host",             "expect", "content-length"};
+  static constexpr std::string_view kNames[] = {
+      "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host", "expect", "content-length"};
   return std::ranges::any_of(kNames, [&](std::string_view n) { return equal_name(n, name); });
 }
 

@@ -81,7 +81,8 @@ void HeadLines::reset() {
 }
 
 // Looks at the lines that are whole. The head is whole with the empty line.
-std::expected<std::optional<std::size_t>, Refusal> HeadLines::scan(std::string_view buffer, const HeadLimits& limits, bool skip_empty_first) {
+std::expected<std::optional<std::size_t>, Refusal> HeadLines::scan(std::string_view buffer, const HeadLimits& limits,
+                                                                   bool skip_empty_first) {
   for (;;) {
     const char* const from = buffer.data() + std::max(at_, scanned_);
     const std::size_t left = buffer.size() - std::max(at_, scanned_);
@@ -173,7 +174,8 @@ std::optional<Refusal> read_request_framing(RequestHead& head) {
   if (framing->coding != nullptr) {
     if (head.minor == 0) return Refusal{400, "coding-in-1.0", "HTTP/1.0 has no Transfer-Encoding"};
     if (!equal_name(framing->coding->value, "chunked"))
-      return Refusal{framing->coding->value.empty() ? 400u : 501u, "transfer-coding", "the only Transfer-Encoding that is taken is chunked"};
+      return Refusal{framing->coding->value.empty() ? 400u : 501u, "transfer-coding",
+                     "the only Transfer-Encoding that is taken is chunked"};
     head.chunked = true;
     r.body = BodyLength::unknown();
   } else if (framing->length != nullptr) {
@@ -251,9 +253,11 @@ std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse(std::str
     std::string_view rest = lines_.first_line(buffer);
     const auto method = take_word(rest);
     const auto target = method ? take_word(rest) : std::nullopt;
-    if (!target || !is_token(*method)) return malformed("request-line", "the first line is not METHOD TARGET VERSION with one space between");
+    if (!target || !is_token(*method))
+      return malformed("request-line", "the first line is not METHOD TARGET VERSION with one space between");
     if (target->size() > limits_.target) return refuse(414, "target-too-long", "the target is longer than allowed");
-    if (!detail::all<detail::kTargetBit>(*target) || target->empty()) return malformed("bad-target", "the target has characters that a URL does not");
+    if (!detail::all<detail::kTargetBit>(*target) || target->empty())
+      return malformed("bad-target", "the target has characters that a URL does not");
     const auto minor = parse_version(rest);
     if (!minor) return std::unexpected(minor.error());
     checked_first_ = true;
@@ -291,7 +295,8 @@ std::expected<std::optional<std::size_t>, Refusal> ResponseParser::parse(std::st
   if (!minor) return bad("status-line", "the first line does not begin with HTTP/1.0 or HTTP/1.1");
   unsigned status = 0;
   const auto [end, error] = std::from_chars(line.data() + 9, line.data() + 12, status);
-  if (error != std::errc{} || end != line.data() + 12 || status < 100 || status > 599) return bad("status-line", "the status is not 100 to 599");
+  if (error != std::errc{} || end != line.data() + 12 || status < 100 || status > 599)
+    return bad("status-line", "the status is not 100 to 599");
   if (line.size() > 12 && line[12] != ' ') return bad("status-line", "the status is not three digits");
   Response& r = head_.response;
   r.status = status;
@@ -308,7 +313,8 @@ std::expected<std::optional<std::size_t>, Refusal> ResponseParser::parse(std::st
   if (framing->length != nullptr && !parse_length(framing->length->value)) return bad("bad-length", "the Content-Length is not a number");
   const bool bodiless = method == "HEAD" || status < 200 || status == 204 || status == 304;
   if (framing->coding != nullptr && !bodiless) {
-    if (*minor == 0 || !equal_name(framing->coding->value, "chunked")) return bad("transfer-coding", "the answer has a Transfer-Encoding other than chunked");
+    if (*minor == 0 || !equal_name(framing->coding->value, "chunked"))
+      return bad("transfer-coding", "the answer has a Transfer-Encoding other than chunked");
     head_.chunked = true;
     r.body = BodyLength::unknown();
   } else if (!bodiless && framing->length != nullptr) {

@@ -29,12 +29,12 @@ struct Refusal {
 };
 
 struct RequestHead {
-  Request request;            // fields as they came, hop-by-hop ones included
-  unsigned minor = 1;         // HTTP/1.minor
-  bool keep_alive = true;     // as the client wishes it
-  bool chunked = false;       // then request.body is unknown
+  Request request;                // fields as they came, hop-by-hop ones included
+  unsigned minor = 1;             // HTTP/1.minor
+  bool keep_alive = true;         // as the client wishes it
+  bool chunked = false;           // then request.body is unknown
   bool accepts_trailers = false;  // TE: trailers
-  bool absolute = false;      // the target came in absolute form
+  bool absolute = false;          // the target came in absolute form
 };
 
 struct ResponseHead {
@@ -42,7 +42,7 @@ struct ResponseHead {
   unsigned minor = 1;
   bool keep_alive = true;
   bool chunked = false;
-  bool until_close = false;   // the body ends with the connection: response.body is unknown
+  bool until_close = false;  // the body ends with the connection: response.body is unknown
 };
 
 class RequestParser {

@@ -34,8 +34,7 @@ std::optional<Authority> parse_authority(std::string_view text) {
     const std::size_t end = text.find(']');
     if (end == text.npos || end == 1) return std::nullopt;
     made.host = text.substr(1, end - 1);
-    if (made.host.find(':') == made.host.npos ||
-        !std::ranges::all_of(made.host, [](char c) { return is_hex(c) || c == ':' || c == '.'; }))
+    if (made.host.find(':') == made.host.npos || !std::ranges::all_of(made.host, [](char c) { return is_hex(c) || c == ':' || c == '.'; }))
       return std::nullopt;
     rest = text.substr(end + 1);
   } else {
@@ -66,7 +65,8 @@ std::expected<std::string_view, Refusal> normalize_path(std::string_view path, s
   for (std::size_t i = 0; i < path.size(); i++) {
     const char c = path[i];
     if (c == '#') return bad_path("the path has a fragment");
-    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) return bad_path("the path has characters that a URL does not");
+    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f)
+      return bad_path("the path has characters that a URL does not");
     if (c != '%') {
       scratch += c;
       continue;
