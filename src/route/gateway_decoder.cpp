@@ -1,3 +1,4 @@
+#include "route/http_values.h"
 #include "route/kinds.h"
 
 namespace fairlead::route {
@@ -5,12 +6,6 @@ namespace {
 
 constexpr std::size_t kMaxListeners = 64;  // Gateway API
 constexpr std::size_t kMaxAddresses = 16;  // Gateway API
-
-// A DNS name, the first label of which may be "*" (Gateway API: Hostname).
-Result<void> check_hostname(std::string_view text) {
-  if (net::IpAddress::parse(text)) return fail(Code::invalid, "{} is an IP address, not a host name", shown(text));
-  return check_dns_subdomain(text.starts_with("*.") ? text.substr(2) : text);
-}
 
 void decode_route_kind(const Field& f, GroupKind& out) {
   Object o(f);
@@ -51,7 +46,12 @@ void decode(const Field& f, Listener& out) {
       h.warn("{} carries no host name: this is ignored", name(out.protocol));
   });
   o.optional("allowedRoutes", [&](const Field& a) { decode_allowed_routes(a, out); });
-  o.not_supported("tls");
+  if (out.protocol == Protocol::https)
+    o.optional("tls", [&](const Field& t) { decode_tls(t, out); });
+  else if (out.protocol == Protocol::tls || out.protocol == Protocol::mqtt)
+    o.not_supported("tls");
+  else
+    o.optional("tls", [&](const Field& t) { t.error("not with the protocol {}", name(out.protocol)); });
 }
 
 namespace {

@@ -89,8 +89,8 @@ struct RequestPolicy {
   std::optional<std::uint64_t> max_body;  // bytes; beyond: 413. None: no limit
   bool repeatable = false;                // a request that may have been delivered may be tried again (replay up to 64 KiB)
   enum class Class : std::uint8_t { interactive, bulk, background, management } traffic_class = Class::interactive;
-  bool wait_for_link = false;             // onLinkDown: wait (up to the request's timeout); default: fail
-  std::string node_header;                // of answers: which node served; empty: not told
+  bool wait_for_link = false;  // onLinkDown: wait (up to the request's timeout); default: fail
+  std::string node_header;     // of answers: which node served; empty: not told
 };
 
 struct HttpRule {
@@ -115,7 +115,9 @@ struct RequestToMatch {
 struct HttpMatch {
   const HttpRule* rule = nullptr;
   const struct HttpHost* listener = nullptr;
-  std::size_t prefix = 0;  // bytes of the path that a PathPrefix matched ("/shop" of "/shop/cart": 5); the whole path for the others
+  // Bytes of the path that a PathPrefix matched, without the slash at its end: of "/shop/cart" 5 by "/shop" and "/shop/", 0 by "/". For
+  // the other kinds the whole path.
+  std::size_t prefix = 0;
 };
 
 // ListenerPolicy (fairlead.dev/v1alpha1): what holds for a Gateway's listeners. Defaults where there is none.
@@ -124,17 +126,10 @@ struct ListenerPolicy {
   bool proxy_protocol = false;             // each connection begins with a PROXY header, from trusted_proxies only
   std::size_t max_head = 64 * 1024;        // bytes
   std::size_t max_fields = 128;
-  Duration head_timeout = 10s;             // from its first byte to the end of a head: 408
-  Duration idle_timeout = 60s;             // between requests
-  Duration body_timeout = 60s;             // without a byte of a body that is due: 408
+  Duration head_timeout = 10s;                   // from its first byte to the end of a head: 408
+  Duration idle_timeout = 60s;                   // between requests
+  Duration body_timeout = 60s;                   // without a byte of a body that is due: 408
   std::uint32_t max_connections_per_source = 0;  // 0: no limit
-};
-
-// Files of a TLS listener, by Gateway's tls.options.
-struct ListenerTls {
-  std::string certificate_file, key_file;
-  enum class ClientAuth : std::uint8_t { none, optional, required } client_auth = ClientAuth::none;
-  std::string client_ca_file;
 };
 
 class HttpMatcher;  // of one listener: http_matcher.h
@@ -147,6 +142,9 @@ struct HttpHost {
   std::optional<ListenerTls> tls;
   std::shared_ptr<const HttpMatcher> rules;
 };
+
+// The order of HttpPort::hosts.
+bool is_more_specific(const HttpHost& a, const HttpHost& b);
 
 // A socket to listen at, with the listeners that it serves. [::] takes IPv4 too.
 struct HttpPort {

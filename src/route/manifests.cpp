@@ -26,11 +26,13 @@ void read(Object& o, const Source& source, Manifests& into) {
 }
 
 const std::array kKinds = {
-    Kind{kGatewayGroup, "Gateway", {"v1"}, &read<Gateway, &Manifests::gateways>},
+    Kind{kGatewayGroup, "Gateway", {"v1", "v1beta1"}, &read<Gateway, &Manifests::gateways>},
     Kind{kGatewayGroup, "TCPRoute", {"v1", "v1alpha2"}, &read<TcpRoute, &Manifests::tcp_routes>},
+    Kind{kGatewayGroup, "HTTPRoute", {"v1", "v1beta1"}, &read<HttpRoute, &Manifests::http_routes>},
     Kind{kFairleadGroup, "Backend", {"v1alpha1"}, &read<Backend, &Manifests::backends>},
     Kind{kFairleadGroup, "Placement", {"v1alpha1"}, &read<Placement, &Manifests::placements>},
-    Kind{kGatewayGroup, "HTTPRoute", {}, nullptr},
+    Kind{kFairleadGroup, "ListenerPolicy", {"v1alpha1"}, &read<ListenerPolicyObject, &Manifests::listener_policies>},
+    Kind{kFairleadGroup, "RequestPolicy", {"v1alpha1"}, &read<RequestPolicyObject, &Manifests::request_policies>},
     Kind{kGatewayGroup, "GRPCRoute", {}, nullptr},
     Kind{kGatewayGroup, "TLSRoute", {}, nullptr},
     Kind{kGatewayGroup, "UDPRoute", {}, nullptr},
@@ -106,6 +108,22 @@ class Reader {
 };
 
 }  // namespace
+
+void Manifests::append(const Manifests& other) {
+  auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  add(gateways, other.gateways);
+  add(placements, other.placements);
+  add(tcp_routes, other.tcp_routes);
+  add(http_routes, other.http_routes);
+  add(backends, other.backends);
+  add(listener_policies, other.listener_policies);
+  add(request_policies, other.request_policies);
+}
+
+std::size_t Manifests::size() const {
+  return gateways.size() + placements.size() + tcp_routes.size() + http_routes.size() + backends.size() + listener_policies.size() +
+         request_policies.size();
+}
 
 Manifests decode_manifests(std::string_view text, Format format, Problems& problems) {
   Manifests made;

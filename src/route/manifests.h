@@ -2,11 +2,26 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "route/document.h"
+#include "route/http_route.h"
 #include "route/model.h"
 
 namespace fairlead::route {
+
+struct Manifests {
+  std::vector<Gateway> gateways;
+  std::vector<Placement> placements;
+  std::vector<TcpRoute> tcp_routes;
+  std::vector<HttpRoute> http_routes;
+  std::vector<Backend> backends;
+  std::vector<ListenerPolicyObject> listener_policies;
+  std::vector<RequestPolicyObject> request_policies;
+
+  void append(const Manifests& other);
+  std::size_t size() const;
+};
 
 // Everything wrong with `text` is added to `problems`, whose file name the objects keep as their source. The result is to be used
 // only if there was no error. A `kind: List` is its items.

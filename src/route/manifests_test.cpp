@@ -79,7 +79,7 @@ TEST(Manifests, WhatThisVersionDoesNotHaveIsSaidInASentence) {
     const char* problem;
   };
   for (const Case& c : std::initializer_list<Case>{
-           {"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute", "f:1:1: HTTPRoute is not supported by this version of Fairlead"},
+           {"apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute", "f:1:1: GRPCRoute is not supported by this version of Fairlead"},
            {"apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: UDPRoute", "UDPRoute is not supported by this version of Fairlead"},
            {"apiVersion: fairlead.dev/v1alpha1\nkind: MessageRoute", "MessageRoute is not supported by this version of Fairlead"},
            {"apiVersion: v1\nkind: Service", "Service is not supported by this version of Fairlead"},
@@ -140,8 +140,8 @@ TEST(Manifests, AMistakeIsToldWithLineAndField) {
            {tcp_route("name: r", "{name: g}", backend_ref("name: b, weight: -1")), "weight: -1 is not from 0 to 1000000"},
            {tcp_route("name: r", "{name: g, section: x}", ref), "spec.parentRefs[0]: unknown key \"section\""},
            {tcp_route("name: r", "{name: g}", ref) + "  - backendRefs: [" + ref + "]\n", "spec.rules: at most 1 allowed, 2 here"},
-           {backend("name: b", ""), "spec.location: one of nodeName, nodeSelector and cloud: {} is needed"},
-           {backend("name: b", "nodeName: a, cloud: {}"), "spec.location: one of nodeName, nodeSelector and cloud: {} is needed"},
+           {backend("name: b", ""), "spec.location: one of nodeName, nodeSelector, nodeFrom and cloud: {} is needed"},
+           {backend("name: b", "nodeName: a, cloud: {}"), "spec.location: one of nodeName, nodeSelector, nodeFrom and cloud: {} is needed"},
            {backend("name: b", "nodeName: a, nodeSelector: {}"), "spec.location: nodeName and nodeSelector: only one of them"},
            {backend("name: b", "nodeName: A"), "spec.location.nodeName: node name \"A\""},
            {backend("name: b", "node: a"), "spec.location: unknown key \"node\""},
@@ -153,8 +153,8 @@ TEST(Manifests, AMistakeIsToldWithLineAndField) {
            {backend("name: b", "cloud: {}", "{address: 1.2.3, port: 1}"), "\"1.2.3\" is neither an IP address nor a DNS name"},
            {backend("name: b", "cloud: {}", "{address: a.0x7f, port: 1}"), "\"a.0x7f\" is neither"},
            {backend("name: b", "cloud: {}", "{address: '127.0.0.1:80', port: 1}"), "is neither an IP address nor a DNS name"},
-           {backend("name: b", "cloud: {}") + "  healthCheck: {}\n", "spec.healthCheck: not supported by this version"},
-           {backend("name: b", "cloud: {}") + "  protocol: HTTP\n", "spec.protocol: not supported by this version"},
+           {backend("name: b", "cloud: {}") + "  healthCheck: {}\n", "spec.healthCheck: active or passive is missing"},
+           {backend("name: b", "cloud: {}") + "  protocol: TCP\n", "spec.protocol: \"TCP\" is not HTTP"},
            {placement("name: p", ""), "nodeName or nodeSelector is missing"},
            {placement("name: p", "nodeName: a, nodeSelector: {}"), "only one of them"},
        }) {

@@ -23,11 +23,4 @@ std::string_view name(Protocol p) {
 
 std::string Target::to_text() const { return net::HostPort{host, port.value()}.to_text(); }
 
-void Manifests::append(const Manifests& other) {
-  gateways.insert(gateways.end(), other.gateways.begin(), other.gateways.end());
-  placements.insert(placements.end(), other.placements.begin(), other.placements.end());
-  tcp_routes.insert(tcp_routes.end(), other.tcp_routes.begin(), other.tcp_routes.end());
-  backends.insert(backends.end(), other.backends.begin(), other.backends.end());
-}
-
 }  // namespace fairlead::route

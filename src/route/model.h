@@ -1,8 +1,8 @@
 // model.h: the manifests of this version, validated one by one. What refers to what is the business of Snapshot.
 //
-//   gateway.networking.k8s.io/v1                Gateway, TCPRoute
+//   gateway.networking.k8s.io/v1                Gateway, TCPRoute; HTTPRoute: http_route.h
 //   gateway.networking.k8s.io/v1alpha2          TCPRoute
-//   fairlead.dev/v1alpha1                       Backend, Placement
+//   fairlead.dev/v1alpha1                       Backend, Placement; ListenerPolicy, RequestPolicy: http_route.h
 //
 // Gateway API texts are followed for names, defaults and limits of fields.
 #pragma once
@@ -56,12 +56,21 @@ struct NodeChoice {
 
 enum class Protocol : std::uint8_t { http, https, tls, tcp, udp, mqtt };
 std::string_view name(Protocol p);                                   // "TCP", "fairlead.dev/MQTT"
-inline bool is_supported(Protocol p) { return p == Protocol::tcp; }  // by this version: http and https come with HTTPRoute
+inline bool is_http(Protocol p) { return p == Protocol::http || p == Protocol::https; }
+inline bool is_supported(Protocol p) { return p == Protocol::tcp || is_http(p); }  // by this version
 inline bool is_datagram(Protocol p) { return p == Protocol::udp; }
 
 struct GroupKind {
   std::string group = std::string(kGatewayGroup);
   std::string kind;
+  friend bool operator==(const GroupKind&, const GroupKind&) = default;
+};
+
+// Files of a TLS listener, by Gateway's tls.options.
+struct ListenerTls {
+  std::string certificate_file, key_file;
+  enum class ClientAuth : std::uint8_t { none, optional, required } client_auth = ClientAuth::none;
+  std::string client_ca_file;
 };
 
 struct Listener {
@@ -71,6 +80,8 @@ struct Listener {
   std::optional<std::string> hostname;
   bool from_all_namespaces = false;             // else only routes of the Gateway's own namespace
   std::optional<std::vector<GroupKind>> kinds;  // of routes; none: those that fit the protocol
+  std::optional<ListenerTls> tls;
+  bool names_secrets = false;  // tls.certificateRefs
   Position at;
 };
 
@@ -143,20 +154,20 @@ struct Balancing {
   std::optional<NodeChoice> preferred;          // these while one of them is well; the others when none is
 };
 
+struct ActiveCheck {
+  std::string path = "/";
+  std::string host;                             // empty: the target's
+  Duration interval = 10s, timeout = 2s;        // jittered by a tenth
+  unsigned unhealthy_after = 3, healthy_after = 2;
+  std::uint16_t status_first = 200, status_last = 399;
+};
+struct PassiveCheck {
+  unsigned failures = 5;                        // in a row, then out for `eject`, longer by that each time, up to ten times that
+  Duration eject = 30s;
+};
 struct HealthCheck {
-  struct Active {
-    std::string path = "/";
-    std::string host;                           // empty: the target's
-    Duration interval = 10s, timeout = 2s;      // jittered by a tenth
-    unsigned unhealthy_after = 3, healthy_after = 2;
-    std::uint16_t status_first = 200, status_last = 399;
-  };
-  struct Passive {
-    unsigned failures = 5;                      // in a row, then out for `eject`, doubled each time up to ten times
-    Duration eject = 30s;
-  };
-  std::optional<Active> active;
-  std::optional<Passive> passive;
+  std::optional<ActiveCheck> active;
+  std::optional<PassiveCheck> passive;
 };
 
 // A breaker: what one Backend may have at once, over all of this side. 0: no limit.
@@ -188,16 +199,6 @@ struct Backend {
   std::optional<BackendTls> tls;
   BackendTimeouts timeouts;
   std::uint32_t proxy_protocol = 0;          // sent to the service: version 1 or 2; 0: none
-};
-
-struct Manifests {
-  std::vector<Gateway> gateways;
-  std::vector<Placement> placements;
-  std::vector<TcpRoute> tcp_routes;
-  std::vector<Backend> backends;
-
-  void append(const Manifests& other);
-  std::size_t size() const { return gateways.size() + placements.size() + tcp_routes.size() + backends.size(); }
 };
 
 }  // namespace fairlead::route

@@ -15,6 +15,12 @@ bool precedes(const ObjectMeta& a, const ObjectMeta& b) {
   return x != y ? x < y : a.key < b.key;
 }
 
+std::vector<net::IpAddress> bind_addresses(const Gateway& gateway) {
+  if (!gateway.addresses.empty()) return gateway.addresses;
+  if (gateway.class_name == Gateway::kEdgeClass) return {net::IpAddress::loopback_v4()};
+  return {net::IpAddress::v6({})};
+}
+
 namespace {
 
 bool overlaps(const net::IpAddress& a, const net::IpAddress& b) {
@@ -23,13 +29,6 @@ bool overlaps(const net::IpAddress& a, const net::IpAddress& b) {
     return wide.is_unspecified() && (!wide.is_v4() || other.is_v4());
   };
   return covers(a, b) || covers(b, a);
-}
-
-// Where a Gateway listens when it does not say: model.h.
-std::vector<net::IpAddress> bind_addresses(const Gateway& gateway) {
-  if (!gateway.addresses.empty()) return gateway.addresses;
-  if (gateway.class_name == Gateway::kEdgeClass) return {net::IpAddress::loopback_v4()};
-  return {net::IpAddress::v6({})};
 }
 
 // Two listeners of one port can both be there if host names tell them apart (Gateway API: "distinct").
@@ -47,7 +46,7 @@ std::string_view conflict_reason(const Listener& a, const Listener& b) {
   return hostname ? "HostnameConflict" : "ProtocolConflict";
 }
 
-bool is_tcp_route(const GroupKind& k) { return k.group == kGatewayGroup && k.kind == "TCPRoute"; }
+std::string_view route_kind(Protocol p) { return p == Protocol::tcp ? "TCPRoute" : is_http(p) ? "HTTPRoute" : ""; }
 
 }  // namespace
 
@@ -56,6 +55,7 @@ Resolver::Resolver(Manifests manifests, const Site& site) : manifests_(std::move
 std::shared_ptr<const Snapshot> Resolver::resolve() {
   for (const Gateway& g : manifests_.gateways) gateways_.emplace(g.meta.key, &g);
   for (const Placement& p : manifests_.placements) placements_.emplace(p.meta.key, &p);
+  for (const RequestPolicyObject& p : manifests_.request_policies) request_policies_.emplace(p.meta.key, &p);
   made_->backends_ = std::move(manifests_.backends);
   for (std::size_t i = 0; i < made_->backends_.size(); i++)
     backends_.emplace(made_->backends_[i].meta.key, BackendId(static_cast<std::uint32_t>(i)));
@@ -64,10 +64,16 @@ std::shared_ptr<const Snapshot> Resolver::resolve() {
   std::sort(in_order_.begin(), in_order_.end(), [](const Gateway* a, const Gateway* b) { return precedes(a->meta, b->meta); });
   find_conflicts();
 
-  std::vector<const TcpRoute*> routes;
-  for (const TcpRoute& r : manifests_.tcp_routes) routes.push_back(&r);
-  std::sort(routes.begin(), routes.end(), [](const TcpRoute* a, const TcpRoute* b) { return precedes(a->meta, b->meta); });
-  for (const TcpRoute* r : routes) attach(*r);
+  std::vector<const TcpRoute*> tcp_routes;
+  for (const TcpRoute& r : manifests_.tcp_routes) tcp_routes.push_back(&r);
+  std::ranges::sort(tcp_routes, [](const TcpRoute* x, const TcpRoute* y) { return precedes(x->meta, y->meta); });
+  for (const TcpRoute* r : tcp_routes) attach(*r);
+
+  std::vector<HttpRoute*> http_routes;
+  for (HttpRoute& r : manifests_.http_routes) http_routes.push_back(&r);
+  std::ranges::sort(http_routes, [](const HttpRoute* x, const HttpRoute* y) { return precedes(x->meta, y->meta); });
+  for (HttpRoute* r : http_routes) attach(*r);
+  make_http_ports();
 
   for (const Gateway* g : in_order_) report(*g, refused_[g->meta.key]);
   std::sort(made_->warnings_.begin(), made_->warnings_.end(),
@@ -128,13 +134,21 @@ void Resolver::add_entrance(const Gateway& gateway, const Listener& listener) {
     e.accepted = {"Accepted", no, "UnsupportedProtocol",
                   fmt::format("the protocol {} is not supported by this version: nothing listens at port {}", name(listener.protocol),
                               listener.port)};
-  e.takes_tcp_routes = listener.protocol == Protocol::tcp;
-  if (listener.kinds && is_supported(listener.protocol)) {
-    e.takes_tcp_routes = e.takes_tcp_routes && std::any_of(listener.kinds->begin(), listener.kinds->end(), is_tcp_route);
+  e.takes = is_supported(listener.protocol) ? route_kind(listener.protocol) : "";
+  if (listener.kinds && !e.takes.empty()) {
+    const GroupKind fits{.kind = std::string(e.takes)};
+    if (std::ranges::find(*listener.kinds, fits) == listener.kinds->end()) e.takes = "";
     for (const GroupKind& k : *listener.kinds)
-      if (!is_tcp_route(k))
+      if (k != fits)
         e.resolved_refs = {"ResolvedRefs", no, "InvalidRouteKinds",
                            fmt::format("{} cannot be served by a listener of protocol {}", shown(k.kind), name(listener.protocol))};
+  }
+  if (listener.protocol == Protocol::https && (!listener.tls || listener.tls->certificate_file.empty())) {
+    e.has_certificate = false;
+    e.resolved_refs = {"ResolvedRefs", no, "InvalidCertificateRef",
+                       listener.names_secrets ? "certificateRefs name Secrets, which need a cluster; without one, tls.options "
+                                                "fairlead.dev/certificate-file and fairlead.dev/key-file name files"
+                                              : "tls is missing: an HTTPS listener needs a certificate and its key"};
   }
   entrances_[gateway.meta.key].push_back(std::move(e));
 }
@@ -158,7 +172,7 @@ void Resolver::find_conflicts() {
 }
 
 // In one Gateway all listeners that conflict are out, for none of them is before another (Gateway API: "Handling indistinct
-// Listeners"). Of two Gateways, the one with precedence has the port.
+// Listeners"). Of two Gateways, the one with precedence has the port; if host names tell them apart, both share the socket.
 void Resolver::decide_conflict(Entrance& first, Entrance& second) {
   auto lose = [](Entrance& loser, const Entrance& winner, std::string_view reason) {
     if (loser.conflicted.status == yes) return;
@@ -175,30 +189,30 @@ void Resolver::decide_conflict(Entrance& first, Entrance& second) {
     return;
   }
   if (first.conflicted.status == yes || !may_meet(*first.gateway, *second.gateway)) return;
+  // Host names tell listeners of one socket apart, whosever they are.
+  const bool distinct = are_distinct(*first.listener, *second.listener);
   for (const net::IpAddress& a : bind_addresses(*first.gateway))
     for (const net::IpAddress& b : bind_addresses(*second.gateway))
-      if (overlaps(a, b)) return lose(second, first, conflict_reason(*first.listener, *second.listener));
-}
-
-void Resolver::listen(const Entrance& e, const TcpRoute& route, const std::vector<WeightedBackend>& backends) {
-  for (const net::IpAddress& ip : bind_addresses(*e.gateway))
-    made_->tcp_listeners_.push_back(
-        {e.gateway->meta.key, e.listener->name, RouteId(route.meta.key.to_text()), {ip, e.listener->port.value()}, backends});
+      if (overlaps(a, b) && !(distinct && a == b)) return lose(second, first, conflict_reason(*first.listener, *second.listener));
 }
 
 void Resolver::report(const Gateway& gateway, std::string refusal) {
   GatewayStatus status{.key = gateway.meta.key, .generation = gateway.meta.generation};
-  std::size_t good = 0;
+  std::size_t good = 0, listening = 0;
   const std::vector<Entrance>& entrances = entrances_[gateway.meta.key];
   for (const Entrance& e : entrances) {
     const bool accepted = e.accepted.status == yes;
     good += accepted;
-    Condition programmed =
-        accepted ? Condition{"Programmed", unknown, "Pending", ""} : Condition{"Programmed", no, "Invalid", e.accepted.message};
+    listening += e.listens();
+    Condition programmed = e.listens() ? Condition{"Programmed", unknown, "Pending", ""}
+                                       : Condition{"Programmed", no, "Invalid", accepted ? e.resolved_refs.message : e.accepted.message};
     const std::string path = fmt::format("spec.listeners[{}]", e.listener - gateway.listeners.data());
     if (!accepted && refusal.empty()) warn(gateway.meta.source, e.listener->at, path, e.accepted.message);
     if (e.resolved_refs.status != yes) warn(gateway.meta.source, e.listener->at, path, e.resolved_refs.message);
-    status.listeners.push_back({e.listener->name, e.attached, {e.accepted, e.conflicted, e.resolved_refs, std::move(programmed)}});
+    std::vector<GroupKind> kinds;
+    if (!e.takes.empty()) kinds.push_back({.kind = std::string(e.takes)});
+    status.listeners.push_back(
+        {e.listener->name, std::move(kinds), e.attached, {e.accepted, e.conflicted, e.resolved_refs, std::move(programmed)}});
   }
   if (!refusal.empty()) {
     warn(gateway.meta.source, gateway.parameters->at, "spec.infrastructure.parametersRef", refusal + ": this Gateway does not listen");
@@ -207,7 +221,8 @@ void Resolver::report(const Gateway& gateway, std::string refusal) {
     const bool all = good == entrances.size();
     std::string message = all ? "" : fmt::format("{} of {} listeners are not accepted", entrances.size() - good, entrances.size());
     status.conditions = {{"Accepted", good > 0 ? yes : no, all ? "Accepted" : "ListenersNotValid", message},
-                         good > 0 ? Condition{"Programmed", unknown, "Pending", ""} : Condition{"Programmed", no, "Invalid", message}};
+                         listening > 0 ? Condition{"Programmed", unknown, "Pending", ""}
+                                       : Condition{"Programmed", no, "Invalid", good > 0 ? "no listener has a certificate" : message}};
   }
   made_->gateways_.push_back(std::move(status));
 }

@@ -1,8 +1,11 @@
 // resolver.h: turns manifests into a Snapshot. First the listeners of this site and which of them are in each other's way
-// (resolver.cpp), then the references of each route and which route a listener serves (route_resolver.cpp).
+// (resolver.cpp), then the references of each route and which listeners serve it (route_resolver.cpp; of HTTPRoutes http_resolver.cpp),
+// last the sockets for HTTP with the policy of each (http_ports.cpp).
 #pragma once
 #include <map>
 
+#include "base/function_ref.h"
+#include "route/http_matcher.h"
 #include "route/snapshot.h"
 
 namespace fairlead::route {
@@ -17,16 +20,18 @@ class Resolver {
   struct Entrance {
     const Gateway* gateway;
     const Listener* listener;
-    bool takes_tcp_routes = true;
+    std::string_view takes;  // the kind of route; empty: none
     Condition accepted, conflicted, resolved_refs;
-    const TcpRoute* route = nullptr;
+    bool has_certificate = true;  // of HTTPS
+    const TcpRoute* tcp = nullptr;
+    std::vector<HttpMatcher::Attached> http;
     std::uint32_t attached = 0;
-  };
-  struct Refs {
-    std::vector<WeightedBackend> backends;
-    Condition condition;
-  };
 
+    bool listens() const { return accepted.status == Condition::Status::yes && has_certificate; }
+  };
+  using Entrances = std::vector<Entrance*>;
+
+  // resolver.cpp
   void add_gateway(const Gateway& gateway);
   std::string refuse_parameters(const Gateway& gateway) const;  // empty: they are good
   bool is_placed_here(const Gateway& gateway) const;
@@ -35,19 +40,41 @@ class Resolver {
   void decide_conflict(Entrance& first, Entrance& second);
   bool may_meet(const Gateway& a, const Gateway& b) const;
   void report(const Gateway& gateway, std::string refusal);
-
-  void attach(const TcpRoute& route);
-  Condition attach_to(const TcpRoute& route, const ParentRef& parent, const std::vector<Entrance*>& entrances);
-  Refs resolve_refs(const TcpRoute& route);
-  std::optional<Condition> resolve_ref(const TcpRoute& route, const BackendRef& ref, WeightedBackend& out) const;
-  void listen(const Entrance& entrance, const TcpRoute& route, const std::vector<WeightedBackend>& backends);
   void warn(const Source& source, Position at, std::string path, std::string message);
+
+  // route_resolver.cpp
+  // Of one route: calls `claim` for each parent with the listeners that may serve it, and keeps the status. `refs`: the route's own.
+  void attach(std::string_view kind, const ObjectMeta& meta, const std::vector<ParentRef>& parents,
+              FunctionRef<Condition(const ParentRef&, const Entrances&)> claim, FunctionRef<const Condition&()> refs);
+  std::optional<Condition> find_entrances(std::string_view kind, const ObjectMeta& meta, const ParentRef& parent, Entrances& out);
+  // Fills `out`, or tells what is not good about `ref`; `ns` is the route's.
+  std::optional<Condition> resolve_ref(const std::string& ns, const BackendRef& ref, WeightedBackend& out) const;
+  void attach(const TcpRoute& route);
+  Condition claim(const TcpRoute& route, const ParentRef& parent, const Entrances& entrances);
+  std::vector<WeightedBackend> resolve_refs(const TcpRoute& route, Condition& condition);
+
+  // http_resolver.cpp
+  void attach(HttpRoute& route);
+  Condition claim(const HttpRoute& route, const std::shared_ptr<const CompiledRoute>& compiled, const ParentRef& parent,
+                  const Entrances& entrances);
+  std::shared_ptr<const CompiledRoute> compile(HttpRoute& route, Condition& refs);
+  HttpRule compile(const ObjectMeta& route, HttpRouteRule& rule, std::size_t index, Condition& refs);
+  // False: what it refers to is not there.
+  bool compile(const ObjectMeta& route, FilterSpec& filter, const std::string& path, HttpRule& into, Condition& refs);
+  bool resolve_policy(const ObjectMeta& route, const ExtensionReference& ref, const std::string& path, HttpRule& into, Condition& refs);
+
+  // http_ports.cpp
+  void make_http_ports();
+  struct PolicyClaim;
+  std::vector<PolicyClaim> policy_claims();
+  void choose_policy(HttpPort& port, const std::vector<PolicyClaim>& claims);
 
   std::shared_ptr<Snapshot> made_ = std::make_shared<Snapshot>();
   Manifests manifests_;
   const Site& site_;
   std::map<ObjectKey, const Gateway*> gateways_;  // of all sites
   std::map<ObjectKey, const Placement*> placements_;
+  std::map<ObjectKey, const RequestPolicyObject*> request_policies_;
   std::map<ObjectKey, BackendId> backends_;
   std::map<ObjectKey, std::vector<Entrance>> entrances_;  // by Gateway, in the order of its listeners
   std::map<ObjectKey, std::string> refused_;              // Gateways of this site that are not accepted as a whole
@@ -57,5 +84,11 @@ class Resolver {
 // Which of two objects has precedence: the older one, then by namespace and name (Gateway API). What has no age, as files that
 // people write, stands behind what has one.
 bool precedes(const ObjectMeta& a, const ObjectMeta& b);
+
+// Where a Gateway listens when it does not say: model.h.
+std::vector<net::IpAddress> bind_addresses(const Gateway& gateway);
+
+// Adds what is wrong with a reference to the condition "ResolvedRefs": the first reason stays.
+void add_refusal(Condition& refs, Condition bad);
 
 }  // namespace fairlead::route

@@ -8,101 +8,66 @@ namespace fairlead::route {
 
 using enum Condition::Status;
 
-void Resolver::attach(const TcpRoute& route) {
-  RouteStatus status{.key = route.meta.key, .generation = route.meta.generation};
-  std::optional<Refs> refs;
-  for (std::size_t i = 0; i < route.parents.size(); i++) {
-    const ParentRef& parent = route.parents[i];
+void add_refusal(Condition& refs, Condition bad) {
+  if (refs.status == yes)
+    refs = std::move(bad);
+  else
+    refs.message += "; " + bad.message;
+}
+
+void Resolver::attach(std::string_view kind, const ObjectMeta& meta, const std::vector<ParentRef>& parents,
+                      FunctionRef<Condition(const ParentRef&, const Entrances&)> claim, FunctionRef<const Condition&()> refs) {
+  RouteStatus status{.kind = kind, .key = meta.key, .generation = meta.generation};
+  for (std::size_t i = 0; i < parents.size(); i++) {
+    const ParentRef& parent = parents[i];
     const std::string path = fmt::format("spec.parentRefs[{}]", i);
     if (parent.kind.group != kGatewayGroup || parent.kind.kind != "Gateway") {
-      warn(route.meta.source, parent.at, path, fmt::format("{}/{} is no Gateway: ignored", parent.kind.group, parent.kind.kind));
+      warn(meta.source, parent.at, path, fmt::format("{}/{} is no Gateway: ignored", parent.kind.group, parent.kind.kind));
       continue;
     }
-    std::vector<Entrance*> entrances;
-    auto here = entrances_.find(parent.gateway);
-    if (here == entrances_.end() && gateways_.contains(parent.gateway)) continue;  // of another site
-    if (here != entrances_.end())
-      for (Entrance& e : here->second) entrances.push_back(&e);
+    if (!entrances_.contains(parent.gateway) && gateways_.contains(parent.gateway)) continue;  // of another site
 
-    if (!refs) refs = resolve_refs(route);
-    Condition accepted = attach_to(route, parent, entrances);
-    if (accepted.status == yes)
-      for (Entrance* e : entrances)
-        if (e->route == &route && e->attached == 0) {
-          e->attached = 1;
-          listen(*e, route, refs->backends);
-        }
-    if (!accepted.message.empty()) warn(route.meta.source, parent.at, path, accepted.message);
-    status.parents.push_back({parent, {std::move(accepted), refs->condition}});
+    const Condition& resolved = refs();
+    Entrances entrances;
+    std::optional<Condition> refusal = find_entrances(kind, meta, parent, entrances);
+    Condition accepted = refusal ? *std::move(refusal) : claim(parent, entrances);
+    if (!accepted.message.empty()) warn(meta.source, parent.at, path, accepted.message);
+    status.parents.push_back({parent, {std::move(accepted), resolved}});
   }
   if (!status.parents.empty()) made_->routes_.push_back(std::move(status));
 }
 
-// Marks the listeners that serve `route` from now on.
-Condition Resolver::attach_to(const TcpRoute& route, const ParentRef& parent, const std::vector<Entrance*>& entrances) {
+// The listeners that `parent` means, that listen and that take the route; or why there is none.
+std::optional<Condition> Resolver::find_entrances(std::string_view kind, const ObjectMeta& meta, const ParentRef& parent, Entrances& out) {
   auto refuse = [](std::string_view reason, std::string message) { return Condition{"Accepted", no, reason, std::move(message)}; };
   const std::string gateway = fmt::format("Gateway {}", parent.gateway.to_text());
-  if (!gateways_.contains(parent.gateway)) return refuse("NoMatchingParent", fmt::format("{} is not there", gateway));
+  auto found = entrances_.find(parent.gateway);
+  if (found == entrances_.end()) return refuse("NoMatchingParent", fmt::format("{} is not there", gateway));
 
-  std::vector<Entrance*> meant;
-  for (Entrance* e : entrances)
-    if ((!parent.section || *parent.section == e->listener->name) && (!parent.port || *parent.port == e->listener->port))
-      meant.push_back(e);
-  if (meant.empty()) {
+  for (Entrance& e : found->second)
+    if ((!parent.section || *parent.section == e.listener->name) && (!parent.port || *parent.port == e.listener->port)) out.push_back(&e);
+  if (out.empty()) {
     const std::string which =
         (parent.section ? fmt::format(" {}", shown(*parent.section)) : "") + (parent.port ? fmt::format(" of port {}", *parent.port) : "");
     return refuse("NoMatchingParent", fmt::format("{} has no listener{}", gateway, which));
   }
-  std::erase_if(meant, [&](const Entrance* e) {
-    return !e->takes_tcp_routes || (!e->listener->from_all_namespaces && route.meta.key.ns != e->gateway->meta.key.ns);
+  std::erase_if(out, [&](const Entrance* e) {
+    return e->takes != kind || (!e->listener->from_all_namespaces && meta.key.ns != e->gateway->meta.key.ns);
   });
-  if (meant.empty())
-    return refuse("NotAllowedByListeners", fmt::format("no listener of {} takes a TCPRoute of namespace {}", gateway, route.meta.key.ns));
+  const std::string_view article = kind.starts_with('H') ? "an" : "a";
+  if (out.empty())
+    return refuse("NotAllowedByListeners",
+                  fmt::format("no listener of {} takes {} {} of namespace {}", gateway, article, kind, meta.key.ns));
 
-  const Entrance* some = meant.front();
-  std::erase_if(meant, [](const Entrance* e) { return e->accepted.status != yes; });
-  if (meant.empty())
+  const Entrance* some = out.front();
+  std::erase_if(out, [](const Entrance* e) { return e->accepted.status != yes; });
+  if (out.empty())
     return refuse("NoMatchingParent",
                   fmt::format("listener {} of {} does not listen: {}", shown(some->listener->name), gateway, some->accepted.message));
-
-  std::string taken;
-  bool attached = false;
-  for (Entrance* e : meant) {
-    if (e->route == nullptr) e->route = &route;
-    attached = attached || e->route == &route;
-    // TCP has nothing to tell two routes apart by.
-    if (e->route != &route)
-      taken = fmt::format("listener {} of {} is served by TCPRoute {}, which comes before this one", shown(e->listener->name), gateway,
-                          e->route->meta.key.to_text());
-  }
-  if (!attached) return refuse("Conflicted", std::move(taken));
-  return {"Accepted", yes, "Accepted", std::move(taken)};
+  return {};
 }
 
-Resolver::Refs Resolver::resolve_refs(const TcpRoute& route) {
-  Refs refs;
-  refs.condition = {"ResolvedRefs", yes, "ResolvedRefs", ""};
-  bool any_weight = false;
-  for (std::size_t i = 0; i < route.backends.size(); i++) {
-    const BackendRef& ref = route.backends[i];
-    any_weight = any_weight || ref.weight > 0;
-    WeightedBackend& made = refs.backends.emplace_back();
-    made.weight = ref.weight;
-    std::optional<Condition> bad = resolve_ref(route, ref, made);
-    if (!bad) continue;
-    warn(route.meta.source, ref.at, fmt::format("spec.rules[0].backendRefs[{}]", i), bad->message);
-    if (refs.condition.status == yes)
-      refs.condition = *std::move(bad);
-    else
-      refs.condition.message += "; " + bad->message;
-  }
-  if (!any_weight)
-    warn(route.meta.source, route.meta.source.at, "spec.rules[0].backendRefs", "all weights are 0: each connection is refused");
-  return refs;
-}
-
-// Fills `out`, or tells what is not good about `ref`.
-std::optional<Condition> Resolver::resolve_ref(const TcpRoute& route, const BackendRef& ref, WeightedBackend& out) const {
+std::optional<Condition> Resolver::resolve_ref(const std::string& ns, const BackendRef& ref, WeightedBackend& out) const {
   auto bad = [](std::string_view reason, std::string message) { return Condition{"ResolvedRefs", no, reason, std::move(message)}; };
   if (ref.kind.group != kFairleadGroup || ref.kind.kind != "Backend") {
     const bool service = ref.kind.group.empty() && ref.kind.kind == "Service";
@@ -112,7 +77,7 @@ std::optional<Condition> Resolver::resolve_ref(const TcpRoute& route, const Back
                                  shown(ref.backend.name))
                    : fmt::format("{}/{} is not a kind of backend; Backend of fairlead.dev is", ref.kind.group, ref.kind.kind));
   }
-  if (ref.backend.ns != route.meta.key.ns)
+  if (ref.backend.ns != ns)
     return bad("RefNotPermitted", fmt::format("Backend {} is in another namespace, and ReferenceGrant is not supported by this version",
                                               ref.backend.to_text()));
   auto found = backends_.find(ref.backend);
@@ -134,6 +99,60 @@ std::optional<Condition> Resolver::resolve_ref(const TcpRoute& route, const Back
     return bad("BackendNotFound", fmt::format("Backend {} has no target of port {}", ref.backend.to_text(), *ref.port));
   out.backend = found->second;
   return {};
+}
+
+void Resolver::attach(const TcpRoute& route) {
+  Condition refs;
+  std::optional<std::vector<WeightedBackend>> backends;
+  auto resolved = [&]() -> const Condition& {
+    if (!backends) backends = resolve_refs(route, refs);
+    return refs;
+  };
+  auto claimed = [&](const ParentRef& parent, const Entrances& entrances) {
+    Condition accepted = claim(route, parent, entrances);
+    for (Entrance* e : entrances) {
+      if (e->tcp != &route || e->attached > 0) continue;
+      e->attached = 1;
+      for (const net::IpAddress& ip : bind_addresses(*e->gateway))
+        made_->tcp_listeners_.push_back(
+            {e->gateway->meta.key, e->listener->name, RouteId(route.meta.key.to_text()), {ip, e->listener->port.value()}, *backends});
+    }
+    return accepted;
+  };
+  attach("TCPRoute", route.meta, route.parents, claimed, resolved);
+}
+
+// Marks the listeners that serve `route` from now on: TCP has nothing to tell two routes apart by.
+Condition Resolver::claim(const TcpRoute& route, const ParentRef& parent, const Entrances& entrances) {
+  std::string taken;
+  bool attached = false;
+  for (Entrance* e : entrances) {
+    if (e->tcp == nullptr) e->tcp = &route;
+    attached = attached || e->tcp == &route;
+    if (e->tcp != &route)
+      taken = fmt::format("listener {} of Gateway {} is served by TCPRoute {}, which comes before this one", shown(e->listener->name),
+                          parent.gateway.to_text(), e->tcp->meta.key.to_text());
+  }
+  if (!attached) return {"Accepted", no, "Conflicted", std::move(taken)};
+  return {"Accepted", yes, "Accepted", std::move(taken)};
+}
+
+std::vector<WeightedBackend> Resolver::resolve_refs(const TcpRoute& route, Condition& condition) {
+  condition = {"ResolvedRefs", yes, "ResolvedRefs", ""};
+  std::vector<WeightedBackend> made;
+  bool any_weight = false;
+  for (std::size_t i = 0; i < route.backends.size(); i++) {
+    const BackendRef& ref = route.backends[i];
+    any_weight = any_weight || ref.weight > 0;
+    made.emplace_back().weight = ref.weight;
+    std::optional<Condition> bad = resolve_ref(route.meta.key.ns, ref, made.back());
+    if (!bad) continue;
+    warn(route.meta.source, ref.at, fmt::format("spec.rules[0].backendRefs[{}]", i), bad->message);
+    add_refusal(condition, *std::move(bad));
+  }
+  if (!any_weight)
+    warn(route.meta.source, route.meta.source.at, "spec.rules[0].backendRefs", "all weights are 0: each connection is refused");
+  return made;
 }
 
 }  // namespace fairlead::route

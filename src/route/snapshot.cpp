@@ -40,7 +40,10 @@ std::vector<Problem> find_duplicates(const Manifests& manifests) {
   find_duplicates(manifests.gateways, "Gateway", found);
   find_duplicates(manifests.placements, "Placement", found);
   find_duplicates(manifests.tcp_routes, "TCPRoute", found);
+  find_duplicates(manifests.http_routes, "HTTPRoute", found);
   find_duplicates(manifests.backends, "Backend", found);
+  find_duplicates(manifests.listener_policies, "ListenerPolicy", found);
+  find_duplicates(manifests.request_policies, "RequestPolicy", found);
   return found;
 }
 

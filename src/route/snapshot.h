@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "route/http_rules.h"
+#include "route/manifests.h"
 #include "route/model.h"
 
 namespace fairlead::route {
@@ -49,6 +50,7 @@ struct Condition {
 
 struct ListenerStatus {
   std::string name;
+  std::vector<GroupKind> supported_kinds;  // of routes
   std::uint32_t attached_routes = 0;
   std::vector<Condition> conditions;
 };
@@ -64,6 +66,7 @@ struct ParentStatus {
 };
 // Of a route; only with parents that are Gateways of this site, or that are not there at all.
 struct RouteStatus {
+  std::string_view kind;  // "HTTPRoute", "TCPRoute"
   ObjectKey key;
   std::int64_t generation = 0;
   std::vector<ParentStatus> parents;

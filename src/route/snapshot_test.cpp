@@ -113,13 +113,13 @@ TEST(Snapshot, ParametersThatAreNoPlacementAreRefused) {
 
 TEST(Snapshot, AListenerOfAProtocolThatIsNotThereYetIsNotOpened) {
   auto s =
-      built(gateway("name: g", kTcp + ", {name: web, port: 443, protocol: HTTP}") + tcp_route("name: r", "{name: g}", kRef) + kBackend);
+      built(gateway("name: g", kTcp + ", {name: web, port: 443, protocol: TLS}") + tcp_route("name: r", "{name: g}", kRef) + kBackend);
   EXPECT_EQ(listeners(*s), "default/g tcp [::]:80 default/r; ");
   EXPECT_EQ(show(s->gateways().at(0).conditions), "Accepted=yes/ListenersNotValid Programmed=unknown/Pending ");
   EXPECT_EQ(show(s->gateways()[0].listeners.at(1).conditions),
             "Accepted=no/UnsupportedProtocol Conflicted=no/NoConflicts ResolvedRefs=yes/ResolvedRefs Programmed=no/Invalid ");
   EXPECT_EQ(warnings(*s),
-            "f.yaml:7:53: warning: spec.listeners[1]: the protocol HTTP is not supported by this version: nothing listens at port 443\n");
+            "f.yaml:7:53: warning: spec.listeners[1]: the protocol TLS is not supported by this version: nothing listens at port 443\n");
 }
 
 TEST(Snapshot, InOneGatewayAllListenersOfAConflictAreOut) {

@@ -27,6 +27,15 @@ inline std::string tcp_route(std::string_view metadata, std::string_view parents
       "spec:\n  parentRefs: [{}]\n  rules:\n  - backendRefs: [{}]\n",
       metadata, parents, backends);
 }
+inline std::string http_route(std::string_view metadata, std::string_view parents, std::string_view rules, std::string_view more = "") {
+  return fmt::format(
+      "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{{}}}\n"
+      "spec:\n  parentRefs: [{}]\n  rules: [{}]\n  {}\n",
+      metadata, parents, rules, more);
+}
+inline std::string policy(std::string_view kind, std::string_view metadata, std::string_view spec) {
+  return fmt::format("---\napiVersion: fairlead.dev/v1alpha1\nkind: {}\nmetadata: {{{}}}\nspec: {{{}}}\n", kind, metadata, spec);
+}
 inline std::string backend_ref(std::string_view more) { return fmt::format("{{group: fairlead.dev, kind: Backend, {}}}", more); }
 inline std::string backend(std::string_view metadata, std::string_view location,
                            std::string_view targets = "{address: 127.0.0.1, port: 8080}") {
