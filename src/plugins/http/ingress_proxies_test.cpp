@@ -27,8 +27,9 @@ class Proxies : public IngressTest {
 
 TEST_F(Proxies, WhatAStrangerSaysOfItselfIsDropped) {
   apply(manifest());
-  get("/", "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=198.51.100.1\r\n"
-           "X-Real-IP: 198.51.100.1\r\n");
+  get("/",
+      "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=198.51.100.1\r\n"
+      "X-Real-IP: 198.51.100.1\r\n");
   const Seen& asked = *seen()[0];
   EXPECT_EQ(asked.field("X-Forwarded-For"), "192.0.2.50");
   EXPECT_EQ(asked.field("X-Forwarded-Proto"), "http");
@@ -111,8 +112,8 @@ TEST_F(Proxies, TheLogHasALineForEachRequest) {
   const std::string path = ::testing::TempDir() + "/ingress_access.log";
   std::remove(path.c_str());
   auto log = observe::AccessLog::open({.path = path}).value();
-  ingress = std::make_unique<HttpIngress>(*world.cloud_host, *world.cloud_link, *directory, std::make_shared<route::BackendStates>(),
-                                          log.get());
+  ingress =
+      std::make_unique<HttpIngress>(*world.cloud_host, *world.cloud_link, *directory, std::make_shared<route::BackendStates>(), log.get());
   apply(manifest());
   User user = dial();
   user.say("POST /a?secret=1 HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 3\r\n\r\nabc");
