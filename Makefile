@@ -35,8 +35,9 @@ test: build/release/build.ninja  ## build, then lints, unit, simulation and inte
 test-long: build/release/build.ninja  ## the same with ten times the simulated networks
 	$(MAKE) test FAIRLEAD_SIM_SEEDS=2000 TEST_TIMEOUT=3600
 
-test-kube:   ## the tests in a Kubernetes cluster
-	@if [ -x tests/kube/run ]; then tests/kube/run; else echo "test-kube has no tests yet"; fi
+test-kube: release  ## the tests in a Kubernetes cluster, which is built first (docs/TESTING.md)
+	@$(SETUP) kube || echo "test-kube: tests that need what is missing will be skipped"
+	tests/kube/run
 
 bench: build/release/build.ninja  ## measure, beside other tunnels; results in bench/results
 	$(call build,release) all benches

@@ -11,10 +11,9 @@ class Echo:
     """A datagram echo in the cloud, asked from an edge: what the link does to packets."""
 
     def __init__(self, lab, edge):
-        self._cloud, self._to = lab.settings.address("cloud"), 9999
         with network.network(lab.settings, "cloud").entered():
             self._server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._server.bind((self._cloud, self._to))
+        self._server.bind((lab.settings.address("cloud"), 0))
         with network.network(lab.settings, edge).entered():
             self._client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.seen_from = None
@@ -24,7 +23,7 @@ class Echo:
         for end in (self._server, self._client):
             end.settimeout(patience)
         clock = netlab.Clock()
-        self._client.sendto(b"there?", (self._cloud, self._to))
+        self._client.sendto(b"there?", self._server.getsockname())
         try:
             _, self.seen_from = self._server.recvfrom(100)
             self._server.sendto(b"yes", self.seen_from)

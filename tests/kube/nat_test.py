@@ -1,4 +1,6 @@
 """The problem that Fairlead solves, reproduced: an edge behind NAT is a node that works, and that nobody can look into."""
+from concurrent.futures import ThreadPoolExecutor
+
 import netlab
 import pytest
 
@@ -18,33 +20,34 @@ def talker(pods):
 
 
 def test_without_fairlead_logs_and_exec_time_out(lab, pods, talker, figures):
-    address = lab.settings.address(talker.node)
-    for words in (["logs", "talker"], ["exec", "talker", "--", "hostname"]):
+    def refusal(words):
         with pytest.raises(Refused) as refused:
-            lab.kubectl(*words, "-n", pods.namespace, timeout=90)
-        assert f"dial tcp {address}:10250: i/o timeout" in refused.value.text
-        figures.append(f"without Fairlead, kubectl {words[0]}: {refused.value.text}")
+            lab.kubectl("-n", pods.namespace, *words, timeout=90)
+        return refused.value.text
+
+    asked = (["logs", "talker"], ["exec", "talker", "--", "hostname"])
+    with ThreadPoolExecutor() as at_once:
+        for words, said in zip(asked, at_once.map(refusal, asked)):
+            assert f"dial tcp {lab.settings.address(talker.node)}:10250: i/o timeout" in said
+            figures.append(f"without Fairlead, kubectl {words[0]}: {said}")
 
 
 def test_a_firewall_that_refuses_is_said_at_once(lab, pods, talker, open_again):
     lab.firewall("reject")
     clock = netlab.Clock()
     with pytest.raises(Refused, match=r":10250: connect: connection refused"):
-        lab.kubectl("logs", "talker", "-n", pods.namespace)
+        lab.kubectl("-n", pods.namespace, "logs", "talker")
     assert clock.seconds < 10
 
 
 def test_it_is_nothing_but_the_firewall(lab, pods, talker, open_again):
     lab.firewall("off")
-    assert lab.kubectl("logs", "talker", "-n", pods.namespace) == "here I am\n"
-    assert lab.kubectl("exec", "talker", "-n", pods.namespace, "--", "hostname") == "talker\n"
-    assert lab.kubectl("exec", "-i", "talker", "-n", pods.namespace, "--", "cat", stdin="through and back") == "through and back"
-    lab.firewall("drop")
-    with pytest.raises(Refused, match="i/o timeout"):  # not by a connection that was left open
-        lab.kubectl("logs", "talker", "-n", pods.namespace, timeout=90)
+    assert lab.kubectl("-n", pods.namespace, "logs", "talker") == "here I am\n"
+    assert lab.kubectl("-n", pods.namespace, "exec", "talker", "--", "hostname") == "talker\n"
+    assert lab.kubectl("-n", pods.namespace, "exec", "-i", "talker", "--", "cat", stdin="through and back") == "through and back"
 
 
 def test_the_cloud_reaches_neither_node_nor_pod(lab, talker):
     for host, port in ((lab.settings.address(talker.node), 10250), (talker.ip, 8080)):
         said = lab.command("netns", "cloud", "curl", "-sS", "--noproxy", "*", "--connect-timeout", "1", f"http://{host}:{port}/", check=False)
-        assert said.returncode and "time" in said.stderr.lower()
+        assert said.returncode in (7, 28), said  # no way there; no answer
