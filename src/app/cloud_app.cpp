@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "route/backend_states.h"
 #include "runtime/cross.h"
 
 namespace fairlead::app {
@@ -64,6 +66,7 @@ CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::Cl
       memory_(config_.memory.process, config_.memory.reserve),
       trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>(std::move(identity.revoked))),
       node_view_(std::make_unique<NodeView>(nodes_)),
+      backend_states_(std::make_shared<route::BackendStates>()),
       rules_(options_.dir / kRoutesFolder, route::Site::cloud()),
       identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kCloud,
                        options_.dir / pki::file_name::kCloudKey, options_.dir / pki::file_name::kRevoked}),
@@ -74,7 +77,7 @@ CloudApp::~CloudApp() {
   admin_.reset();
   // Loops run no more. First the tasks, then what they use, on all loops; the loops themselves go last, with what was posted to them.
   for (auto& at : loops_) at->tasks.reset();
-  for (auto& at : loops_) at->tcp_ingress.reset();
+  for (auto& at : loops_) at->plugins->end_ingresses();
   for (auto& at : loops_) at->link.reset();
   for (std::size_t i = 0; i < loops_.size(); i++)
     if (strays_ && loops_[i]->endpoint) strays_->detach(LoopIndex(static_cast<std::uint16_t>(i)));
@@ -105,14 +108,13 @@ Result<void> CloudApp::build() {
   copy_secret(secrets.reset, derived.stateless_reset);
   copy_secret(secrets.ticket, derived.session_ticket);
   for (std::size_t i = 0; i < count; i++) TRY(build_loop(i, std::move((*sockets)[i]), secrets));
-  for (auto& each : loops_) {
-    each->link->set_siblings(link_siblings_);
-    each->tcp_ingress->set_siblings(tcp_siblings_);
-  }
+  for (auto& each : loops_) each->link->set_siblings(link_siblings_);
+  std::vector<Plugins*> plugins;
+  for (auto& each : loops_) plugins.push_back(each->plugins.get());
+  for (auto& each : loops_) each->plugins->set_siblings(plugins);
 
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.look();
-  std::shared_ptr<const route::EgressPolicy> policy = egress_policy(config_, *snapshot);
-  for (auto& each : loops_) apply(*each, snapshot, policy);
+  std::shared_ptr<const RuleSet> rules = rules_.look(config_);
+  for (auto& each : loops_) apply(*each, *rules);
 
   CloudLoop& main = *loops_.front();
   admin_ = std::make_unique<admin::Server>(main.network, pages_);
@@ -128,20 +130,18 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
       std::make_unique<quic::Endpoint>(at.loop, std::move(socket), settings, secrets, memory_, config_.memory.session, strays_.get());
   strays_->attach(index, *at.endpoint);
   at.endpoint->serve({trust_.credentials(), {std::string(link::CloudLink::kAlpn)}});
-  at.tcp_egress = std::make_unique<tcp::TcpEgress>(at.network, nullptr, access_log_.get());
-  at.egresses.add(*at.tcp_egress);
-  at.link = std::make_unique<link::CloudLink>(at.loop, index, *at.endpoint, nodes_, trust_, at.egresses,
+  at.plugins = std::make_unique<Plugins>(at.network, access_log_.get());
+  at.link = std::make_unique<link::CloudLink>(at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
                                               link::CloudLink::Options{.session = session_options(config_.link), .software = software()});
-  at.tcp_ingress = std::make_unique<tcp::TcpIngress>(at.network, *at.link, *node_view_, access_log_.get());
+  at.plugins->make_ingresses(*at.link, *node_view_, backend_states_);
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
-  tcp_siblings_.push_back({&at.loop, at.tcp_ingress.get()});
   return {};
 }
 
-void CloudApp::apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy) {
+void CloudApp::apply(CloudLoop& at, const RuleSet& rules) {
   const bool tell = &at == loops_.front().get();
-  put_in_force(*at.tcp_egress, *at.tcp_ingress, std::move(snapshot), std::move(policy), at.failed, rules_, tell);
+  put_in_force(*at.plugins, rules, at.failed, rules_, tell);
 }
 
 Task<void> CloudApp::check_now_and_then(CloudLoop& at) {
@@ -188,21 +188,15 @@ void CloudApp::on_signal(Signal signal) {
   loops_.front()->tasks->spawn(shut_down());
 }
 
-Task<void> CloudApp::drain(CloudLoop& at, Duration limit) {
-  at.tcp_ingress->stop_listening();
-  auto draining = at.link->drain(limit, "the cloud is shutting down");
-  co_await draining;
-  // The last packets leave at the end of this turn.
-  co_await at.loop.sleep(1ms);
-}
-
 Task<void> CloudApp::shut_down() {
   CloudLoop& main = *loops_.front();
   const Duration limit = drain_limit_.load();
   {
     Scope drains(main.loop);
     for (auto& at : loops_)
-      drains.spawn(run_on(main.loop, *at->tasks, [where = at.get(), limit]() -> Task<void> { return drain(*where, limit); }));
+      drains.spawn(run_on(main.loop, *at->tasks, [where = at.get(), limit]() -> Task<void> {
+        return drain(where->loop, *where->plugins, *where->link, limit, "the cloud is shutting down");
+      }));
     co_await drains.done();
   }
   for (auto& at : loops_) at->loop.stop();
@@ -211,10 +205,9 @@ Task<void> CloudApp::shut_down() {
 void CloudApp::look(bool woken) {
   if (woken) reload_config();
   if (identity_files_.changed()) reload_identity();
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.look(woken);
-  if (!snapshot) return;
-  std::shared_ptr<const route::EgressPolicy> policy = egress_policy(config_, *snapshot);
-  for (auto& at : loops_) at->loop.post([this, where = at.get(), snapshot, policy] { apply(*where, snapshot, policy); });
+  std::shared_ptr<const RuleSet> rules = rules_.look(config_, woken);
+  if (!rules) return;
+  for (auto& at : loops_) at->loop.post([this, where = at.get(), rules] { apply(*where, *rules); });
 }
 
 void CloudApp::reload_config() {
@@ -268,6 +261,17 @@ Task<std::string> CloudApp::status_json() {
   co_return cloud_status_json(nodes_.all(), all.sessions, rules_.listeners(all.failed), rules_.problems());
 }
 
+Task<std::string> CloudApp::objects_json(std::string kind) {
+  Loop& here = loops_.front()->loop;
+  ListenerFailures failed;
+  for (auto& at : loops_) {
+    std::move_only_function<ListenerFailures()> ask = [where = at.get()] { return where->failed; };
+    ListenerFailures one = co_await call_on<ListenerFailures>(here, at->loop, std::move(ask));
+    std::ranges::move(one, std::back_inserter(failed));
+  }
+  co_return app::objects_json(kind, rules_, failed, *backend_states_, here.now());
+}
+
 Task<void> CloudApp::publish_metrics() {
   Loop& here = loops_.front()->loop;
   for (std::size_t i = 0; i < loops_.size(); i++) {
@@ -277,7 +281,7 @@ Task<void> CloudApp::publish_metrics() {
       publish(registry_, index, where->link->totals());
       publish(registry_, index, where->link->counters());
       publish(registry_, index, where->endpoint->counters());
-      publish(registry_, index, *where->tcp_ingress);
+      where->plugins->publish(registry_, index);
       return true;
     };
     bool done = co_await call_on<bool>(here, where->loop, std::move(copy));

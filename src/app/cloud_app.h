@@ -49,8 +49,7 @@ class CloudApp final : private Inspect {
   void on_signal(Signal signal);
   Task<void> shut_down();
   // On each loop.
-  void apply(CloudLoop& at, std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
-  static Task<void> drain(CloudLoop& at, Duration limit);
+  void apply(CloudLoop& at, const RuleSet& rules);
   static Task<void> check_now_and_then(CloudLoop& at);
   // On the watcher's thread.
   void look(bool woken);
@@ -60,6 +59,7 @@ class CloudApp final : private Inspect {
   // Inspect, on the main loop
   Task<std::string> unready() override;
   Task<std::string> status_json() override;
+  Task<std::string> objects_json(std::string kind) override;
   Task<void> publish_metrics() override;
 
   class NodeView;  // link::Nodes as route::NodeDirectory
@@ -75,11 +75,11 @@ class CloudApp final : private Inspect {
   link::Nodes nodes_;
   link::Trust trust_;
   std::unique_ptr<NodeView> node_view_;
+  std::shared_ptr<route::BackendStates> backend_states_;
   Rules rules_;
   FileWatch identity_files_;
   std::vector<std::unique_ptr<CloudLoop>> loops_;
   std::vector<link::CloudLink::Sibling> link_siblings_;
-  std::vector<tcp::TcpIngress::Sibling> tcp_siblings_;
   std::unique_ptr<quic::StrayExchange> strays_;
   bool stopping_ = false;
   ComponentPages pages_;

@@ -5,12 +5,9 @@
 #pragma once
 #include <memory>
 
-#include "app/metrics.h"
-#include "app/rules.h"
+#include "app/plugins.h"
 #include "link/cloud_link.h"
 #include "net/real_network.h"
-#include "plugins/tcp/tcp_egress.h"
-#include "plugins/tcp/tcp_ingress.h"
 #include "quic/endpoint.h"
 #include "quic/steering.h"
 #include "runtime/asio_loop.h"
@@ -23,10 +20,8 @@ struct CloudLoop {
   AsioLoop loop;
   net::RealNetwork network;
   std::unique_ptr<quic::Endpoint> endpoint;
-  std::unique_ptr<tcp::TcpEgress> tcp_egress;
-  link::EgressTable egresses;
+  std::unique_ptr<Plugins> plugins;
   std::unique_ptr<link::CloudLink> link;
-  std::unique_ptr<tcp::TcpIngress> tcp_ingress;
   ListenerFailures failed;  // listeners of the last apply
   std::unique_ptr<Scope> tasks;
 };

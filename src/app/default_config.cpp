@@ -74,29 +74,30 @@ std::string_view default_edge_config() {
 
 std::string_view routes_readme() {
   return R"(Rules: manifests in files that end in .yaml, .yml or .json. A change is in force within a second.
-`fairlead validate -f .` checks them. For example, in the cloud, a TCP service on the node edge-a:
+`fairlead validate -f .` checks them. For example, in the cloud, an HTTP service on the node edge-a:
 
     apiVersion: gateway.networking.k8s.io/v1
     kind: Gateway
     metadata: {name: front}
     spec:
       gatewayClassName: fairlead
-      listeners: [{name: db, port: 5432, protocol: TCP}]
+      listeners: [{name: web, port: 80, protocol: HTTP}]
     ---
-    apiVersion: gateway.networking.k8s.io/v1alpha2
-    kind: TCPRoute
-    metadata: {name: db}
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
     spec:
       parentRefs: [{name: front}]
       rules:
-      - backendRefs: [{group: fairlead.dev, kind: Backend, name: db}]
+      - matches: [{path: {type: PathPrefix, value: /shop}}]
+        backendRefs: [{group: fairlead.dev, kind: Backend, name: shop}]
     ---
     apiVersion: fairlead.dev/v1alpha1
     kind: Backend
-    metadata: {name: db}
+    metadata: {name: shop}
     spec:
       location: {nodeName: edge-a}
-      targets: [{address: 127.0.0.1, port: 5432}]
+      targets: [{address: 127.0.0.1, port: 8080}]
 
 At an edge the class is fairlead-edge and the location {cloud: {}}.
 )";

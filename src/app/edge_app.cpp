@@ -6,6 +6,7 @@
 #include "app/version.h"
 #include "base/log.h"
 #include "pki/random.h"
+#include "route/backend_states.h"
 
 namespace fairlead::app {
 namespace {
@@ -63,6 +64,7 @@ EdgeApp::EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeI
       identity_files_(
           {options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kEdge, options_.dir / pki::file_name::kEdgeKey}),
       network_(loop_),
+      backend_states_(std::make_shared<route::BackendStates>()),
       no_nodes_(std::make_unique<NoNodes>()),
       pages_(*this, registry_) {
   pki::random_bytes(secrets_.token);
@@ -74,26 +76,24 @@ EdgeApp::~EdgeApp() {
   watcher_.reset();
   admin_.reset();
   tasks_.reset();
-  tcp_ingress_.reset();
+  plugins_->end_ingresses();
   link_.reset();
 }
 
 Result<void> EdgeApp::build() {
-  tcp_egress_ = std::make_unique<tcp::TcpEgress>(network_, nullptr, access_log_.get());
-  egresses_.add(*tcp_egress_);
+  plugins_ = std::make_unique<Plugins>(network_, access_log_.get());
   link_ = std::make_unique<link::EdgeLink>(
-      loop_, network_, [this](const net::SocketAddress& cloud) { return make_endpoint(cloud); }, trust_, egresses_,
+      loop_, network_, [this](const net::SocketAddress& cloud) { return make_endpoint(cloud); }, trust_, plugins_->egresses(),
       link::EdgeLink::Options{.session = session_options(link_config_),
                               .cloud = *options_.cloud,
                               .node = node_,
                               .labels = options_.labels,
                               .boot = BootId(pki::random_u64()),
                               .software = software()});
-  tcp_ingress_ = std::make_unique<tcp::TcpIngress>(network_, *link_, *no_nodes_, access_log_.get());
+  plugins_->make_ingresses(*link_, *no_nodes_, backend_states_);
   tasks_ = std::make_unique<Scope>(loop_);
 
-  std::shared_ptr<const route::Snapshot> snapshot = rules_.look();
-  apply(snapshot, egress_policy(config_, *snapshot));
+  put_in_force(*plugins_, *rules_.look(config_), failed_, rules_, true);
 
   admin_ = std::make_unique<admin::Server>(network_, pages_);
   return listen_for_admin(*admin_, loop_, network_, options_.dir, config_);
@@ -104,10 +104,6 @@ Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::Socket
   TRY_ASSIGN(std::unique_ptr<net::DatagramSocket> socket, network_.bind(any, {}));
   return std::make_unique<quic::Endpoint>(loop_, std::move(socket), quic::EndpointSettings{.engine = engine_settings(link_config_)},
                                           secrets_, memory_, memory_config_.session);
-}
-
-void EdgeApp::apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy) {
-  put_in_force(*tcp_egress_, *tcp_ingress_, std::move(snapshot), std::move(policy), failed_, rules_, true);
 }
 
 void EdgeApp::run() {
@@ -142,11 +138,8 @@ void EdgeApp::on_signal(Signal signal) {
 }
 
 Task<void> EdgeApp::shut_down() {
-  tcp_ingress_->stop_listening();
-  auto draining = link_->drain(drain_limit_.load(), "the edge is shutting down");
+  auto draining = drain(loop_, *plugins_, *link_, drain_limit_.load(), "the edge is shutting down");
   co_await draining;
-  // The last packets leave at the end of this turn.
-  co_await loop_.sleep(1ms);
   loop_.stop();
 }
 
@@ -170,8 +163,8 @@ void EdgeApp::look(bool woken) {
     else
       trust_.replace(identity->credentials);
   }
-  if (std::shared_ptr<const route::Snapshot> snapshot = rules_.look(woken))
-    loop_.post([this, snapshot, policy = egress_policy(config_, *snapshot)] { apply(snapshot, policy); });
+  if (std::shared_ptr<const RuleSet> rules = rules_.look(config_, woken))
+    loop_.post([this, rules] { put_in_force(*plugins_, *rules, failed_, rules_, true); });
 }
 
 Task<std::string> EdgeApp::unready() {
@@ -185,10 +178,14 @@ Task<std::string> EdgeApp::status_json() {
   co_return edge_status_json(node_, link_->status(), rules_.listeners(failed_), rules_.problems());
 }
 
+Task<std::string> EdgeApp::objects_json(std::string kind) {
+  co_return app::objects_json(kind, rules_, failed_, *backend_states_, loop_.now());
+}
+
 Task<void> EdgeApp::publish_metrics() {
   const LoopIndex index(0);
   publish(registry_, index, link_->totals());
-  publish(registry_, index, *tcp_ingress_);
+  plugins_->publish(registry_, index);
   publish_process(registry_, index, memory_, access_log_ ? access_log_->dropped() : 0);
   co_return;
 }

@@ -16,8 +16,6 @@
 #include "net/real_network.h"
 #include "observe/access_log.h"
 #include "pki/folder.h"
-#include "plugins/tcp/tcp_egress.h"
-#include "plugins/tcp/tcp_ingress.h"
 
 namespace fairlead::app {
 
@@ -46,11 +44,11 @@ class EdgeApp final : private Inspect {
   Result<std::unique_ptr<quic::Endpoint>> make_endpoint(const net::SocketAddress& cloud);
   void on_signal(Signal signal);
   Task<void> shut_down();
-  void apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const route::EgressPolicy> policy);
   void look(bool woken);  // on the watcher's thread
 
   Task<std::string> unready() override;
   Task<std::string> status_json() override;
+  Task<std::string> objects_json(std::string kind) override;
   Task<void> publish_metrics() override;
 
   const Options options_;
@@ -69,11 +67,10 @@ class EdgeApp final : private Inspect {
   FileWatch identity_files_;
   AsioLoop loop_;
   net::RealNetwork network_;
+  std::shared_ptr<route::BackendStates> backend_states_;
   std::unique_ptr<NoNodes> no_nodes_;
-  std::unique_ptr<tcp::TcpEgress> tcp_egress_;
-  link::EgressTable egresses_;
+  std::unique_ptr<Plugins> plugins_;
   std::unique_ptr<link::EdgeLink> link_;
-  std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
   ListenerFailures failed_;
   bool stopping_ = false;
   ComponentPages pages_;

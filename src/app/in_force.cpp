@@ -2,29 +2,29 @@
 
 #include <algorithm>
 
-#include "app/host.h"
+#include "app/objects.h"
 #include "base/log.h"
 #include "net/unix_socket.h"
 
 namespace fairlead::app {
 
-std::shared_ptr<const route::EgressPolicy> egress_policy(const Config& config, const route::Snapshot& snapshot) {
-  route::EgressSelf self{.addresses = own_addresses(), .pods = config.egress_pods};
-  for (const route::TcpListener& listener : snapshot.tcp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
-  if (config.admin_listen) self.fairlead_ports.push_back(config.admin_listen->port);
-  return std::make_shared<const route::EgressPolicy>(config.egress_allow, std::move(self));
-}
-
-void put_in_force(tcp::TcpEgress& egress, tcp::TcpIngress& ingress, std::shared_ptr<const route::Snapshot> snapshot,
-                  std::shared_ptr<const route::EgressPolicy> policy, ListenerFailures& failed, Rules& rules, bool tell) {
-  egress.set_policy(std::move(policy));
-  ListenerFailures now = ingress.apply(std::move(snapshot));
+void put_in_force(Plugins& plugins, const RuleSet& set, ListenerFailures& failed, Rules& rules, bool tell) {
+  ListenerFailures now = plugins.apply(set);
   for (const net::Listeners::Failure& f : now) {
     const bool known = std::ranges::any_of(failed, [&](const auto& before) { return before.at == f.at; });
     if (!known && tell) log::error("rules", "{}", f.error);
   }
   failed = std::move(now);
   if (!failed.empty()) rules.retry_soon();
+}
+
+std::string objects_json(std::string_view kind, const Rules& rules, const ListenerFailures& failed, const route::BackendStates& states,
+                         TimePoint now) {
+  const std::shared_ptr<const RuleSet> set = rules.current();
+  if (kind == "gateways") return gateways_json(*set->snapshot, rules.listeners(failed));
+  if (kind == "routes") return routes_json(*set->snapshot);
+  if (kind == "backends") return backends_json(*set->snapshot, states.report(now));
+  return "";
 }
 
 Result<void> listen_for_admin(admin::Server& server, AsioLoop& loop, net::Network& network, const std::filesystem::path& dir,

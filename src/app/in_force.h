@@ -2,24 +2,34 @@
 #pragma once
 #include <filesystem>
 #include <memory>
-#include <vector>
 
 #include "admin/server.h"
 #include "app/config.h"
+#include "app/plugins.h"
 #include "app/rules.h"
-#include "plugins/tcp/tcp_egress.h"
-#include "plugins/tcp/tcp_ingress.h"
 #include "runtime/asio_loop.h"
 
 namespace fairlead::app {
 
-// What may be dialled from this machine under these rules: their listeners are Fairlead's own ports. From any thread.
-std::shared_ptr<const route::EgressPolicy> egress_policy(const Config& config, const route::Snapshot& snapshot);
-
-// Gives one loop's TCP plug-in its rules. `failed` becomes what could not be opened, which is tried again soon; what is new in it is
+// Gives one loop's plug-ins their rules. `failed` becomes what could not be opened, which is tried again soon; what is new in it is
 // logged if `tell` (one loop tells for all).
-void put_in_force(tcp::TcpEgress& egress, tcp::TcpIngress& ingress, std::shared_ptr<const route::Snapshot> snapshot,
-                  std::shared_ptr<const route::EgressPolicy> policy, ListenerFailures& failed, Rules& rules, bool tell);
+void put_in_force(Plugins& plugins, const RuleSet& set, ListenerFailures& failed, Rules& rules, bool tell);
+
+// Ends what users have open: no new connections, flows get `limit` to end, and what came over them some time to reach its user.
+template <class Link>
+Task<void> drain(Loop& loop, Plugins& plugins, Link& link, Duration limit, std::string reason) {
+  const TimePoint until = loop.now() + limit;
+  plugins.stop_listening();
+  auto draining = link.drain(limit, std::move(reason));
+  co_await draining;
+  while (plugins.connections() > 0 && loop.now() < until) co_await loop.sleep(10ms);
+  // The last packets leave at the end of this turn.
+  co_await loop.sleep(1ms);
+}
+
+// Inspect::objects_json of either side.
+std::string objects_json(std::string_view kind, const Rules& rules, const ListenerFailures& failed, const route::BackendStates& states,
+                         TimePoint now);
 
 // The UNIX socket of the folder, and the port of the configuration if it has one.
 Result<void> listen_for_admin(admin::Server& server, AsioLoop& loop, net::Network& network, const std::filesystem::path& dir,

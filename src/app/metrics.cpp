@@ -52,6 +52,34 @@ void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress&
   gauge(registry, loop, "fairlead_tcp_connections", "TCP connections of users that are open.", static_cast<double>(ingress.connections()));
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress) {
+  const http_plugin::HttpIngressCounters& c = ingress.counters();
+  count(registry, loop, "fairlead_http_accepted_total", "Connections of HTTP users accepted.", c.connections);
+  count(registry, loop, "fairlead_http_requests_total", "HTTP requests of users.", c.requests);
+  static constexpr const char* kClasses[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  for (std::size_t i = 0; i < std::size(kClasses); i++)
+    count(registry, loop, "fairlead_http_answers_total", "Answers to HTTP users by class of status; none: the user went away.",
+          c.answers[i], {{"status", kClasses[i]}});
+  count(registry, loop, "fairlead_http_own_answers_total", "Answers that Fairlead made itself: no route, no node, refused, ...",
+        c.own_answers);
+  count(registry, loop, "fairlead_http_malformed_total", "Requests and answers refused because they were malformed.", c.malformed);
+  count(registry, loop, "fairlead_http_retries_total", "Requests that were tried again.", c.retries);
+  count(registry, loop, "fairlead_http_mirrored_total", "Requests that were mirrored.", c.mirrored);
+  count(registry, loop, "fairlead_http_upgrades_total", "Connections that became another protocol's (WebSocket).", c.upgrades);
+  count(registry, loop, "fairlead_http_bytes_total", "Content of HTTP messages at the ingress.", c.bytes_in, {{"direction", "in"}});
+  count(registry, loop, "fairlead_http_bytes_total", "Content of HTTP messages at the ingress.", c.bytes_out, {{"direction", "out"}});
+  gauge(registry, loop, "fairlead_http_connections", "Connections of HTTP users that are open.", static_cast<double>(ingress.connections()));
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpEgressCounters& c) {
+  count(registry, loop, "fairlead_http_egress_requests_total", "HTTP requests taken from the other side.", c.requests);
+  count(registry, loop, "fairlead_http_egress_refused_total", "HTTP requests of the other side that were refused.", c.refused);
+  count(registry, loop, "fairlead_http_egress_dialled_total", "Connections made to HTTP services.", c.dialled);
+  count(registry, loop, "fairlead_http_egress_reused_total", "HTTP requests on a connection that was there already.", c.reused);
+  gauge(registry, loop, "fairlead_http_egress_pooled", "Connections to HTTP services that wait for the next request.",
+        static_cast<double>(c.pooled));
+}
+
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines) {
   const Usage now = usage();
   gauge(registry, loop, "fairlead_buffered_bytes", "Bytes buffered for all sessions.", static_cast<double>(memory.used()));

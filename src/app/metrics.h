@@ -6,6 +6,8 @@
 #include "link/totals.h"
 #include "net/memory_budget.h"
 #include "observe/registry.h"
+#include "plugins/http/http_egress.h"
+#include "plugins/http/http_ingress.h"
 #include "plugins/tcp/tcp_ingress.h"
 #include "quic/endpoint.h"
 
@@ -15,6 +17,8 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals
 void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress);
+void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress);
+void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpEgressCounters& counters);
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines);
 
 }  // namespace fairlead::app

@@ -15,11 +15,17 @@ Task<admin::Response> ComponentPages::get(admin::Request request) {
     std::string status = co_await component_.status_json();
     co_return admin::Response{.content_type = "application/json", .body = std::move(status)};
   }
+  if (constexpr std::string_view kObjects = "/v1/"; request.path.starts_with(kObjects)) {
+    std::string kind = request.path.substr(kObjects.size());
+    auto asking = component_.objects_json(std::move(kind));
+    std::string objects = co_await asking;
+    if (!objects.empty()) co_return admin::Response{.content_type = "application/json", .body = std::move(objects)};
+  }
   if (request.path == "/metrics") {
     co_await component_.publish_metrics();
     co_return admin::Response{.content_type = std::string(observe::kTextContentType), .body = observe::to_text(registry_)};
   }
-  if (request.path == "/") co_return admin::Response{.body = "/healthz  /readyz  /metrics  /v1/status\n"};
+  if (request.path == "/") co_return admin::Response{.body = "/healthz  /readyz  /metrics  /v1/status  /v1/gateways  /v1/routes  /v1/backends\n"};
   co_return admin::Response{.status = 404, .body = fmt::format("there is no {} here; / lists what there is\n", request.path)};
 }
 

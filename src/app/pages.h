@@ -1,4 +1,4 @@
-// pages.h: what the admin endpoint serves, the same for both sides: health, readiness, metrics, status.
+// pages.h: what the admin endpoint serves, the same for both sides: health, readiness, metrics, status, the rules in force.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,6 +15,8 @@ class Inspect {
   // Why it is not ready; empty when it is.
   virtual Task<std::string> unready() = 0;
   virtual Task<std::string> status_json() = 0;
+  // objects.h; empty for a kind that it does not have.
+  virtual Task<std::string> objects_json(std::string kind) = 0;
   // Brings the metric cells up to date, each on its loop.
   virtual Task<void> publish_metrics() = 0;
 };

@@ -6,12 +6,24 @@
 
 namespace fairlead::app {
 
-std::shared_ptr<const route::Snapshot> Rules::look(bool again) {
+std::shared_ptr<const RuleSet> Rules::look(const Config& config, bool again) {
   const bool retry = ++looks_ % kRetryLooks == 0 && retry_.exchange(false);
-  if (std::shared_ptr<const route::Snapshot> changed = reload()) return changed;
-  return again || retry ? current() : nullptr;
+  const bool certificates = tls_files_ && tls_files_->changed();
+  const std::shared_ptr<const RuleSet> before = current();
+  std::shared_ptr<const route::Snapshot> snapshot = reload();
+  if (!snapshot) {
+    if (!again && !retry && !certificates) return nullptr;
+    snapshot = before->snapshot;
+  }
+  auto made = std::make_shared<const RuleSet>(make_rule_set(config, std::move(snapshot), before.get()));
+  for (const net::Listeners::Failure& f : made->tls_failures) log::error("rules", "{}", f.error);
+  if (certificates && made->tls_failures.empty()) log::info("rules", "took up changed certificates of listeners");
+  if (!before || before->tls_files != made->tls_files) tls_files_.emplace(made->tls_files);
+  std::lock_guard lock(mutex_);
+  return current_ = made;
 }
 
+// Rules that changed, or the empty ones while there never were good ones.
 std::shared_ptr<const route::Snapshot> Rules::reload() {
   if (std::exchange(read_once_, true) && !directory_.changed()) return nullptr;
   auto snapshot = directory_.reload();
@@ -22,19 +34,16 @@ std::shared_ptr<const route::Snapshot> Rules::reload() {
     for (const std::string& line : problems) log::error("rules", "{}", line);
   } else {
     for (const std::string& line : problems) log::warn("rules", "{}", line);
-    log::info("rules", "in force: {} TCP listeners, {} backends", (*snapshot)->tcp_listeners().size(), (*snapshot)->backends());
+    log::info("rules", "in force: {} TCP listeners, {} HTTP ports, {} routes, {} backends", (*snapshot)->tcp_listeners().size(),
+              (*snapshot)->http_ports().size(), (*snapshot)->routes().size(), (*snapshot)->backends());
   }
   std::lock_guard lock(mutex_);
   problems_ = std::move(problems);
-  if (!snapshot) {
-    if (current_) return nullptr;
-    return current_ = route::Snapshot::build({}, route::Site::cloud());  // nothing good yet: no rules
-  }
-  current_ = *snapshot;
-  return current_;
+  if (snapshot) return *snapshot;
+  return current_ ? nullptr : route::Snapshot::build({}, route::Site::cloud());
 }
 
-std::shared_ptr<const route::Snapshot> Rules::current() const {
+std::shared_ptr<const RuleSet> Rules::current() const {
   std::lock_guard lock(mutex_);
   return current_;
 }
@@ -46,14 +55,18 @@ std::vector<std::string> Rules::problems() const {
 
 std::vector<ListenerState> Rules::listeners(const ListenerFailures& failed) const {
   std::vector<ListenerState> states;
-  const std::shared_ptr<const route::Snapshot> snapshot = current();
-  if (!snapshot) return states;
-  for (const route::TcpListener& l : snapshot->tcp_listeners()) {
-    ListenerState state{l.gateway.to_text(), l.name, l.bind.to_text(), l.route.value(), ""};
-    for (const net::Listeners::Failure& f : failed)
-      if (f.at == l.bind) state.problem = f.error.describe();
+  const std::shared_ptr<const RuleSet> rules = current();
+  if (!rules) return states;
+  auto add = [&](const route::ObjectKey& gateway, const std::string& name, const net::SocketAddress& at, std::string route) {
+    ListenerState state{gateway.to_text(), name, at.to_text(), std::move(route), ""};
+    for (const ListenerFailures* list : {&rules->tls_failures, &failed})
+      for (const net::Listeners::Failure& f : *list)
+        if (f.at == at) state.problem = f.error.describe();
     states.push_back(std::move(state));
-  }
+  };
+  for (const route::TcpListener& l : rules->snapshot->tcp_listeners()) add(l.gateway, l.name, l.bind, l.route.value());
+  for (const route::HttpPort& port : rules->snapshot->http_ports())
+    for (const route::HttpHost& host : port.hosts) add(host.gateway, host.name, port.bind, "");
   return states;
 }
 

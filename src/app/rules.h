@@ -5,17 +5,16 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "app/file_watch.h"
+#include "app/rule_set.h"
 #include "app/status.h"
-#include "net/listeners.h"
 #include "route/directory.h"
-#include "route/snapshot.h"
 
 namespace fairlead::app {
-
-using ListenerFailures = std::vector<net::Listeners::Failure>;
 
 class Rules {
  public:
@@ -24,14 +23,14 @@ class Rules {
 
   Rules(const std::filesystem::path& folder, route::Site site) : directory_(folder.string(), std::move(site)) {}
 
-  // Watcher's thread, and once before it begins. What is to be put in force now: rules that changed, or the current ones anew if
-  // `again` (something beside them changed) or if a listener is to be tried again. Null: nothing. Rules that cannot be used change
-  // nothing, and the log and problems() say why.
-  std::shared_ptr<const route::Snapshot> look(bool again = false);
+  // Watcher's thread, and once before it begins. What is to be put in force now: rules or certificates that changed, or the current
+  // rules anew if `again` (something beside them changed) or if a listener is to be tried again. Null: nothing. Rules that cannot be
+  // used change nothing, and the log and problems() say why.
+  std::shared_ptr<const RuleSet> look(const Config& config, bool again = false);
   // From any thread: a listener could not be opened.
   void retry_soon() { retry_ = true; }
 
-  std::shared_ptr<const route::Snapshot> current() const;
+  std::shared_ptr<const RuleSet> current() const;
   std::vector<std::string> problems() const;
   // The listeners of the current rules; `failed` are those that could not be opened.
   std::vector<ListenerState> listeners(const ListenerFailures& failed) const;
@@ -40,8 +39,9 @@ class Rules {
   std::shared_ptr<const route::Snapshot> reload();
 
   route::Directory directory_;
+  std::optional<FileWatch> tls_files_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const route::Snapshot> current_;
+  std::shared_ptr<const RuleSet> current_;
   std::vector<std::string> problems_;
   bool read_once_ = false;
   int looks_ = 0;

@@ -53,6 +53,17 @@ template <>
 Result<Label> parse_value(const std::string& text) {
   return Label::parse(text);
 }
+// The objects of `fairlead get`, by Kubernetes' names: plural or singular.
+struct ObjectKind {
+  std::string value;
+};
+template <>
+Result<ObjectKind> parse_value(const std::string& text) {
+  static constexpr std::string_view kKinds[] = {"gateways", "routes", "backends"};
+  for (std::string_view kind : kKinds)
+    if (text == kind || text + "s" == kind) return ObjectKind{std::string(kind)};
+  return fail(Code::invalid, "there are no \"{}\" to get; gateways, routes and backends there are", text);
+}
 template <>
 Result<Output> parse_value(const std::string& text) {
   if (text == "text") return Output::text;
@@ -128,6 +139,7 @@ class CommandLine {
   std::optional<net::SocketAddress> listen_;
   std::optional<net::HostPort> cloud_;
   std::vector<Label> labels_;
+  std::optional<ObjectKind> kind_;
   std::optional<Output> output_;
   int edge_days_ = static_cast<int>(pki::kEdgeLifetime / 24h);
   int server_days_ = static_cast<int>(pki::kServerLifetime / 24h);
@@ -239,6 +251,12 @@ void CommandLine::add_look() {
   option(status, "-o,--output", output_, "text|json", "how to print it (default text)");
   status.add_flag("-w,--watch", watch_, "again every second, until interrupted");
   status.final_callback([this] { command_ = StatusCommand{*dir_, output_.value_or(Output::text), watch_}; });
+
+  CLI::App& get = command(app_, "get", "Show the rules in force and their conditions, on a running cloud or edge");
+  option(get, "kind", kind_, "gateways|routes|backends", "which objects")->required();
+  option(get, "--dir", dir_, "DIR", "its folder")->required();
+  option(get, "-o,--output", output_, "text|json", "how to print it (default text)");
+  get.final_callback([this] { command_ = GetCommand{*dir_, kind_->value, output_.value_or(Output::text)}; });
 
   CLI::App& version = command(app_, "version", "Show the version");
   option(version, "-o,--output", output_, "text|json", "how to print it (default text)");

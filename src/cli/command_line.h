@@ -60,12 +60,17 @@ struct StatusCommand {
   Output output = Output::text;
   bool watch = false;
 };
+struct GetCommand {
+  std::filesystem::path dir;
+  std::string kind;  // as the admin endpoint has it: "routes"
+  Output output = Output::text;
+};
 struct VersionCommand {
   Output output = Output::text;
 };
 
 using Command = std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, CloudCommand, EdgeCommand,
-                             ValidateCommand, StatusCommand, VersionCommand>;
+                             ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {

@@ -73,6 +73,11 @@ TEST(CommandLine, StatusWatches) {
   EXPECT_EQ(command.output, Output::json);
 }
 
+TEST(CommandLine, GetNamesAKindInEitherNumber) {
+  EXPECT_EQ(parsed<GetCommand>("get routes --dir d").kind, "routes");
+  EXPECT_EQ(parsed<GetCommand>("get gateway --dir d -o json").kind, "gateways");
+}
+
 struct Wrong {
   const char* name;
   const char* line;
@@ -107,13 +112,15 @@ INSTANTIATE_TEST_SUITE_P(Each, CommandLineRefuses,
                                          Wrong{"BadLabel", "edge --dir e --label site", "KEY=VALUE"},                                     //
                                          Wrong{"BadLabelKey", "edge --dir e --label -=x", "--label"},                                     //
                                          Wrong{"BadOutput", "status --dir d -o yaml", "yaml"},                                            //
+                                         Wrong{"BadKind", "get pods --dir d", "pods"},                                                      //
+                                         Wrong{"NoKind", "get --dir d", "kind"},                                                          //
                                          Wrong{"NoPath", "validate", "--file"},                                                           //
                                          Wrong{"TooMuch", "version now", "now"}),
                          [](const auto& info) { return info.param.name; });
 
 TEST(CommandLine, HelpIsThereAtEveryLevel) {
   for (const char* line :
-       {"init", "cert", "cert issue", "cert show", "cert renew", "cert revoke", "cloud", "edge", "validate", "status", "version"}) {
+       {"init", "cert", "cert issue", "cert show", "cert renew", "cert revoke", "cloud", "edge", "validate", "status", "get", "version"}) {
     const auto asked = parse(std::string(line) + " --help");
     ASSERT_FALSE(asked) << line;
     EXPECT_EQ(asked.error().status, ExitStatus::ok) << line;

@@ -24,6 +24,7 @@ Outcome run(const CloudCommand& command);
 Outcome run(const EdgeCommand& command);
 Outcome run(const ValidateCommand& command);
 Outcome run(const StatusCommand& command);
+Outcome run(const GetCommand& command);
 Outcome run(const VersionCommand& command);
 
 }  // namespace fairlead::cli

@@ -1,0 +1,49 @@
+#include "app/plugins.h"
+
+#include <algorithm>
+
+#include "app/metrics.h"
+
+namespace fairlead::app {
+
+Plugins::Plugins(net::Network& network, observe::AccessLog* access_log)
+    : network_(network), access_log_(access_log), tcp_egress_(network, nullptr, access_log), http_egress_(network, nullptr, access_log) {
+  egresses_.add(tcp_egress_);
+  egresses_.add(http_egress_);
+}
+
+void Plugins::make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states) {
+  tcp_ingress_ = std::make_unique<tcp::TcpIngress>(network_, peers, nodes, access_log_);
+  http_ingress_ = std::make_unique<http_plugin::HttpIngress>(network_, peers, nodes, std::move(states), access_log_);
+}
+
+void Plugins::set_siblings(std::span<Plugins* const> all) {
+  for (Plugins* each : all) tcp_siblings_.push_back({&each->network_.loop(), each->tcp_ingress_.get()});
+  tcp_ingress_->set_siblings(tcp_siblings_);
+}
+
+ListenerFailures Plugins::apply(const RuleSet& rules) {
+  tcp_egress_.set_policy(rules.policy);
+  http_egress_.set_policy(rules.policy);
+  ListenerFailures failed = tcp_ingress_->apply(rules.snapshot);
+  std::ranges::move(http_ingress_->apply(rules.snapshot, rules.tls, tcp_siblings_.size() > 1), std::back_inserter(failed));
+  return failed;
+}
+
+void Plugins::stop_listening() {
+  tcp_ingress_->stop_listening();
+  http_ingress_->drain();
+}
+
+void Plugins::end_ingresses() {
+  tcp_ingress_.reset();
+  http_ingress_.reset();
+}
+
+void Plugins::publish(observe::Registry& registry, LoopIndex loop) const {
+  app::publish(registry, loop, *tcp_ingress_);
+  app::publish(registry, loop, *http_ingress_);
+  app::publish(registry, loop, http_egress_.counters());
+}
+
+}  // namespace fairlead::app

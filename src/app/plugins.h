@@ -1,0 +1,49 @@
+// plugins.h: both halves of every plug-in, on one loop; the same in the cloud and at an edge. The only place that knows them by name.
+#pragma once
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "app/rule_set.h"
+#include "link/egress.h"
+#include "link/peers.h"
+#include "observe/access_log.h"
+#include "observe/registry.h"
+#include "plugins/http/http_egress.h"
+#include "plugins/http/http_ingress.h"
+#include "plugins/tcp/tcp_egress.h"
+#include "plugins/tcp/tcp_ingress.h"
+
+namespace fairlead::app {
+
+class Plugins {
+ public:
+  // The egresses at once, for a link needs them; the ingresses need the link.
+  Plugins(net::Network& network, observe::AccessLog* access_log);
+  const link::EgressTable& egresses() const { return egresses_; }
+  void make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states);
+  // The plug-ins of all loops, in their order, if there are several; before the first apply().
+  void set_siblings(std::span<Plugins* const> all);
+
+  // Puts rules in force: what could not be opened is returned, and tried again by the next call.
+  ListenerFailures apply(const RuleSet& rules);
+  // No new connections, and those that are open are to end.
+  void stop_listening();
+  // User connections that are left: they end by themselves, or with the destruction of this.
+  std::size_t connections() const { return tcp_ingress_->connections() + http_ingress_->connections(); }
+  // Ends what is left of them. Before the link goes, which they use; the egresses stay for it.
+  void end_ingresses();
+  void publish(observe::Registry& registry, LoopIndex loop) const;
+
+ private:
+  net::Network& network_;
+  observe::AccessLog* access_log_;
+  tcp::TcpEgress tcp_egress_;
+  http_plugin::HttpEgress http_egress_;
+  link::EgressTable egresses_;
+  std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
+  std::unique_ptr<http_plugin::HttpIngress> http_ingress_;
+  std::vector<tcp::TcpIngress::Sibling> tcp_siblings_;
+};
+
+}  // namespace fairlead::app
