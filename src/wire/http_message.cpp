@@ -4,9 +4,9 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
-#include <array>
 
 #include "fairlead/v1/http.pb.h"
+#include "http/grammar.h"
 #include "wire/message.h"
 
 namespace fairlead::wire {
@@ -17,28 +17,8 @@ namespace pb = fairlead::v1;
 // A head with 20 fields fits; a larger one goes on on the heap.
 constexpr std::size_t kBlock = 8_KiB;
 
-bool is_token(std::string_view text) {
-  static constexpr auto kToken = [] {
-    std::array<bool, 256> t{};
-    for (char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-      t[static_cast<unsigned char>(c)] = true;
-    return t;
-  }();
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
-}
-// What HTTP allows in a field's value (RFC 9110, 5.5).
-bool is_value(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) || c == '\t'; });
-}
 bool is_visible(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; });
-}
-
-// Only the framing may have these, and the egress makes that.
-bool is_framing(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"host",    "content-length", "transfer-encoding", "connection", "keep-alive",
-                                                "upgrade", "expect",         "proxy-connection",  "te"};
-  return std::ranges::any_of(kNames, [&](std::string_view n) { return http::equal_name(n, name); });
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 template <class Message>
@@ -54,8 +34,8 @@ template <class Message>
 Result<void> read_fields(const Message& m, http::Fields& into) {
   into.clear();
   for (const pb::HttpField& f : m.fields()) {
-    if (!is_token(f.name()) || !is_value(f.value())) return fail(Code::invalid, "a field that HTTP does not allow");
-    if (is_framing(f.name())) return fail(Code::invalid, "a field of the framing among those of the message");
+    if (!http::is_token(f.name()) || !http::is_value(f.value())) return fail(Code::invalid, "a field that HTTP does not allow");
+    if (http::is_hop_by_hop(f.name())) return fail(Code::invalid, "a field of the framing among those of the message");
     into.add(f.name(), f.value());
   }
   return {};
@@ -179,12 +159,13 @@ bool encode_http_trailers(std::string& out, const http::Fields& trailers, std::s
   return append(out, m, limit);
 }
 
-DecodedHttpRequest::DecodedHttpRequest() : arena_(std::make_unique<Arena>()) {}
+DecodedHttpRequest::DecodedHttpRequest() = default;
 DecodedHttpRequest::~DecodedHttpRequest() = default;
 
 Result<void> DecodedHttpRequest::decode(Bytes body) {
+  if (!arena_) arena_ = std::make_unique<Arena>();
   TRY_ASSIGN(const pb::HttpRequest* m, arena_->parse(body, "HTTP request"));
-  if (!is_token(m->method())) return fail(Code::invalid, "an HTTP method that is no token");
+  if (!http::is_token(m->method())) return fail(Code::invalid, "an HTTP method that is no token");
   if (!is_visible(m->target()) || (m->target().front() != '/' && m->target() != "*"))
     return fail(Code::invalid, "an HTTP target that is no path");
   if (!m->authority().empty() && !is_visible(m->authority())) return fail(Code::invalid, "an HTTP authority that is no host");
@@ -211,13 +192,14 @@ Result<void> DecodedHttpRequest::decode(Bytes body) {
   return {};
 }
 
-DecodedHttpResponse::DecodedHttpResponse() : arena_(std::make_unique<Arena>()) {}
+DecodedHttpResponse::DecodedHttpResponse() = default;
 DecodedHttpResponse::~DecodedHttpResponse() = default;
 
 Result<void> DecodedHttpResponse::decode(Bytes body) {
+  if (!arena_) arena_ = std::make_unique<Arena>();
   TRY_ASSIGN(const pb::HttpResponse* m, arena_->parse(body, "HTTP response"));
   if (m->status() < 100 || m->status() > 999) return fail(Code::invalid, "an HTTP status that cannot be");
-  if (!is_value(m->reason())) return fail(Code::invalid, "an HTTP reason that HTTP does not allow");
+  if (!http::is_value(m->reason())) return fail(Code::invalid, "an HTTP reason that HTTP does not allow");
   if (m->status() == 101 && !is_visible(m->upgrade())) return fail(Code::invalid, "an HTTP 101 without its protocol");
   if (!std::ranges::all_of(m->content_length(), [](char c) { return c >= '0' && c <= '9'; }) || m->content_length().size() > 20)
     return fail(Code::invalid, "an HTTP Content-Length that is no number");
@@ -230,10 +212,11 @@ Result<void> DecodedHttpResponse::decode(Bytes body) {
   return {};
 }
 
-DecodedHttpTrailers::DecodedHttpTrailers() : arena_(std::make_unique<Arena>()) {}
+DecodedHttpTrailers::DecodedHttpTrailers() = default;
 DecodedHttpTrailers::~DecodedHttpTrailers() = default;
 
 Result<void> DecodedHttpTrailers::decode(Bytes body) {
+  if (!arena_) arena_ = std::make_unique<Arena>();
   TRY_ASSIGN(const pb::HttpTrailers* m, arena_->parse(body, "HTTP trailers"));
   return read_fields(*m, fields);
 }

@@ -9,8 +9,10 @@
 // After a HEAD of 101 both halves are raw bytes until their ends, and so is the opener's half from its END on.
 // Invariant: a half that ends without END (or, raw, by a reset) is a message that broke off, and is never shown as whole.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "link/flow.h"
@@ -51,7 +53,7 @@ class RecordWriter {
   MutableBytes room_;                  // as the flow gave it: with room for a header in front if the length is not known
 };
 
-// Reads one half.
+// Reads one half. Cancelling next() loses nothing.
 class RecordReader {
  public:
   explicit RecordReader(link::Flow& flow) : flow_(flow) {}
@@ -74,11 +76,16 @@ class RecordReader {
     std::uint64_t size;
   };
   Task<Result<Header>> read_header();
-  Task<Result<void>> read_message(Header header);
+  Task<Result<void>> read_message();
 
   link::Flow& flow_;
   std::uint64_t left_ = 0;  // of the DATA record at the front
-  bool ended_ = false, trailers_seen_ = false;
+  bool ended_ = false, trailers_seen_ = false, content_seen_ = false;
+  // What came in pieces: of a header, then of a message. Kept here, so that a call of next() that was cancelled is made again.
+  std::array<std::byte, 1 + wire::kMaxLength> header_bytes_;
+  std::size_t header_have_ = 0;
+  std::optional<Header> message_;
+  std::vector<std::byte> gathered_;
   wire::DecodedHttpResponse response_;
   wire::DecodedHttpTrailers trailers_;
 };
