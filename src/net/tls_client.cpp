@@ -33,7 +33,7 @@ void keep_session(gnutls_session_t session) {
 
 // TLS 1.3: tickets come after the handshake, among the first bytes that are read.
 int ticket_came(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
-  keep_session(session);
+  if (gnutls_protocol_get_version(session) == GNUTLS_TLS1_3) keep_session(session);
   return 0;
 }
 
