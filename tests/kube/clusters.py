@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from kubelab import build, cluster, links, machines, network, requirements
+from kubelab.cli import MISSING_STATUS
 from kubelab.settings import WAN, Settings
 
 from watched import Kubectl
@@ -52,16 +53,17 @@ class LabCluster:
         return result
 
     def bring_up(self):
-        if not build.is_built(self.settings):
-            self.command("build", timeout=3600)
         self.command("down")  # what a run that was killed has left
         self.said = self.command("up").stdout
 
     def why_not_here(self):
         """What keeps the lab from running on this machine; empty if nothing does."""
         missing = requirements.missing_to_run()
-        if not build.is_built(self.settings):
-            missing += requirements.missing_to_build()
+        if not missing and not build.is_built(self.settings):
+            built = self.command("build", check=False, timeout=3600)
+            if built.returncode == MISSING_STATUS:
+                return built.stderr.strip()
+            assert built.returncode == 0, built.stdout + built.stderr
         return "; ".join(missing)
 
     def figures(self):

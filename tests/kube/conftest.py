@@ -8,6 +8,7 @@ FAIRLEAD_KUBECONFIG=FILE: on that cluster; tests that need the lab are skipped b
 """
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def lab(cluster):
     if not cluster.is_lab:
         pytest.skip("needs the lab, and runs on the cluster of FAIRLEAD_KUBECONFIG")
     return cluster
+
+
+@pytest.fixture
+def other_lab(lab, logs):
+    """A second lab, of one edge, which does not run: for tests of bringing one up and taking it down."""
+    other = LabCluster(replace(lab.settings, name="kubelab-passing", net="10.91", edges=("edge1",)))
+    other.command("down")
+    yield other
+    if other.settings.state.exists():
+        other.keep_logs(logs)
+    other.command("down")
 
 
 @pytest.fixture

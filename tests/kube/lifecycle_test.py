@@ -60,18 +60,8 @@ def _said(*argv):
     return subprocess.run(argv, capture_output=True, text=True).stdout
 
 
-@pytest.fixture
-def other(lab, logs):
-    """The settings of a second lab, of one edge, which does not run."""
-    other = LabCluster(replace(lab.settings, name="kubelab-passing", net="10.91", edges=("edge1",)))
-    other.command("down")
-    yield other
-    if other.settings.state.exists():
-        other.keep_logs(logs)
-    other.command("down")
-
-
-def test_up_down_up_down_leaves_nothing(other, figures):
+def test_up_down_up_down_leaves_nothing(other_lab, figures):
+    other = other_lab
     traces = Traces(other.settings.name)
     for _ in range(2):
         clock = netlab.Clock()
@@ -86,7 +76,8 @@ def test_up_down_up_down_leaves_nothing(other, figures):
 
 
 @pytest.mark.parametrize("moment", ["pki/ca.crt", "cloud/log/kube-apiserver.log", "edge1/log/kubelet.log"])
-def test_down_after_up_was_killed_half_way_leaves_nothing(other, moment):
+def test_down_after_up_was_killed_half_way_leaves_nothing(other_lab, moment):
+    other = other_lab
     traces = Traces(other.settings.name)
     up = subprocess.Popen([sys.executable, CLUSTER, "up"], env={**os.environ, **other.settings.environment()}, stdout=subprocess.DEVNULL)
     netlab.until((other.settings.state / moment).exists, 60, moment)
@@ -97,7 +88,8 @@ def test_down_after_up_was_killed_half_way_leaves_nothing(other, moment):
     assert not traces.left()
 
 
-def test_down_with_pods_an_emulated_link_and_a_command_inside_leaves_nothing(other):
+def test_down_with_pods_an_emulated_link_and_a_command_inside_leaves_nothing(other_lab):
+    other = other_lab
     traces = Traces(other.settings.name)
     other.command("up")
     Pods(other).run("web", "nginx", port=8080)

@@ -72,6 +72,19 @@ def test_no_free_cgroup_is_said(monkeypatch, tmp_path):
     assert "no cgroup hierarchy" in cgroups.unusable()
 
 
+def test_controllers_are_passed_on_where_a_v2_hierarchy_has_them(monkeypatch, tmp_path):
+    """On a tree of plain files, in which what was written last is seen."""
+    settings = replace(Settings.from_environment(), name="lab", edges=("edge1",))
+    for folder in (tmp_path, tmp_path / "lab"):
+        folder.mkdir(exist_ok=True)
+        (folder / "cgroup.controllers").write_text("io memory")
+        (folder / "cgroup.subtree_control").write_text("")
+    monkeypatch.setattr(cgroups, "roots", lambda: [tmp_path])
+    cgroups.make(settings)
+    assert [(tmp_path / folder / "cgroup.subtree_control").read_text() for folder in ("", "lab")] == ["+memory", "+memory"]
+    assert (tmp_path / "lab/edge1").is_dir()
+
+
 def test_the_cache_is_keyed_by_version(monkeypatch, tmp_path):
     settings = replace(Settings.from_environment(), cache=tmp_path)
     before = build.program(settings, "kubelet"), build.program(settings, "etcd")

@@ -4,6 +4,7 @@ v2 half of a hybrid system.
 import os
 from pathlib import Path
 
+_NEEDED = ("cpu", "cpuset", "memory", "pids")  # by a kubelet, of a v2 hierarchy
 _CPUSETS = ("cpuset.cpus", "cpuset.mems")  # v1 leaves these empty, and then no task fits in
 
 
@@ -23,7 +24,19 @@ def unusable():
             probe.rmdir()
         except OSError as error:
             return f"no free cgroup: cannot make one in {root}: {error.strerror}"
+        try:
+            _pass_on_controllers(root)
+        except OSError as error:  # as in a container whose own processes are in its topmost cgroup
+            return f"no free cgroup: cannot pass on the controllers of {root}: {error.strerror}"
     return None
+
+
+def _pass_on_controllers(folder):
+    """v2: what is below may use the controllers. In a hybrid system v1 has them all, and there is nothing to pass on."""
+    available = folder / "cgroup.controllers"
+    for name in available.read_text().split() if available.exists() else []:
+        if name in _NEEDED and name not in (folder / "cgroup.subtree_control").read_text().split():
+            (folder / "cgroup.subtree_control").write_text(f"+{name}")
 
 
 def make(settings):
@@ -31,6 +44,8 @@ def make(settings):
         for edge in settings.edges:
             folder = root / settings.cgroup(edge).lstrip("/")
             folder.mkdir(parents=True, exist_ok=True)
+            for above in (root, folder.parent):
+                _pass_on_controllers(above)
             for name in _CPUSETS:
                 if (root / name).exists() and (root / name).read_text().strip():
                     for place in (folder.parent, folder):

@@ -12,16 +12,29 @@ from .shell import Failed, Missing, run, say
 
 _TOOLS = "//go:build tools\n\npackage tools\n\nimport (\n{imports}\n)\n"  # keeps "go mod tidy" from dropping the requirement
 _ENVIRONMENT = {"GOWORK": "off", "GO111MODULE": "on"}
+_TRIES = 3
 _LINE_SECONDS = 20  # between lines of progress where no terminal shows it
 
 
 def download(module):
     """The folder with a module's sources."""
     try:
-        said = run("go", "mod", "download", "-json", module, env=_ENVIRONMENT, cwd="/")
+        said = _fetch("go", "mod", "download", "-json", module, env=_ENVIRONMENT, cwd="/")
     except Failed as failure:
         raise Missing(f"cannot fetch Go modules here: {failure}") from failure
     return Path(re.search(r'"Dir": "(.*)"', said)[1])
+
+
+def _fetch(*argv, **options):
+    """What asks the network; one failure among hundreds of modules is not the end."""
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return run(*argv, **options)
+        except Failed as failure:
+            why = re.search(r'"Error": "(.*)"', str(failure)) or re.search(r"(.*)\Z", str(failure).strip())
+            if not left:
+                raise Failed(f"{' '.join(argv)}: {why[1]}") from failure
+            say(f"again, since: {why[1]}")
 
 
 def build(title, folder, requires, packages, out, replaces=(), sources=(), ldflags="-s -w", static=False):
@@ -40,7 +53,7 @@ def build(title, folder, requires, packages, out, replaces=(), sources=(), ldfla
         shutil.copy(source, folder)
     environment = {**_ENVIRONMENT, "CGO_ENABLED": "0" if static else "1"}
     say(f"{title}: resolving modules")
-    run("go", "mod", "tidy", cwd=folder, env=environment)
+    _fetch("go", "mod", "tidy", cwd=folder, env=environment)
     compile_module(title, folder, packages, out, ldflags, environment)
 
 
@@ -49,7 +62,7 @@ def compile_module(title, folder, packages, out, ldflags="-s -w", environment=No
     environment = {**os.environ, **(environment or {**_ENVIRONMENT, "CGO_ENABLED": "0"})}
     total = len(run("go", "list", "-deps", *packages, cwd=folder, env=environment).splitlines())
     out.mkdir(parents=True, exist_ok=True)
-    argv = ["go", "build", "-v", "-ldflags", ldflags, "-o", f"{out}/", *packages]
+    argv = ["go", "build", "-v", "-buildvcs=false", "-ldflags", ldflags, "-o", f"{out}/", *packages]
     process = subprocess.Popen(argv, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, bufsize=1)
     said = _follow(title, process, total)
     if process.wait():
