@@ -18,6 +18,9 @@ struct ResponseFraming {
 };
 void put_response_head(std::string& out, const Response& r, ResponseFraming framing, unsigned minor, const Fields& extra = {});
 
+// The lines of `fields`.
+void put_fields(std::string& out, const Fields& fields);
+
 std::string_view reason_phrase(unsigned status);  // "Not Found"; empty if unknown
 
 }  // namespace fairlead::http

@@ -44,7 +44,8 @@ void strip_hop_by_hop(Fields& fields) {
   std::vector<std::string_view> named;
   for (const Field& f : fields) {
     if (!equal_name(f.name, "connection")) continue;
-    for (ListItems items(f.value); auto item = items.next();) named.push_back(*item);
+    for (ListItems items(f.value); auto item = items.next();)
+      if (!equal_name(*item, "close") && !is_hop_by_hop(*item)) named.push_back(*item);  // usually it names none, and this needs no memory
   }
   fields.remove_if([&](const Field& f) {
     return is_hop_by_hop(f.name) || std::ranges::any_of(named, [&](std::string_view n) { return equal_name(n, f.name); });

@@ -9,6 +9,10 @@
 
 namespace fairlead::http {
 
+namespace detail {
+class HeadLines;
+}
+
 struct Field {
   std::string_view name;
   std::string_view value;  // without white space at the ends
@@ -38,8 +42,10 @@ class Fields {
   bool empty() const { return all_.empty(); }
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
+  friend bool operator==(const Fields&, const Fields&) = default;
 
  private:
+  friend class detail::HeadLines;  // whose buffer may move while it fills this
   std::vector<Field> all_;
 };
 

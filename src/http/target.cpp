@@ -1,28 +1,99 @@
 #include "http/target.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
-#include <charconv>
+#include <cstring>
 
 #include "http/grammar.h"
 
 namespace fairlead::http {
 namespace {
 
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-}
-int hex_value(char c) { return c <= '9' ? c - '0' : lower(c) - 'a' + 10; }
-
 std::unexpected<Refusal> bad_path(std::string_view text) { return std::unexpected(Refusal{400, "bad-path", text}); }
 
-// Whether nothing would change: no escape, no dot segment.
-bool is_plain(std::string_view path) {
-  for (std::size_t i = 0; i < path.size(); i++) {
-    if (path[i] == '%' || static_cast<unsigned char>(path[i]) <= 0x20 || static_cast<unsigned char>(path[i]) >= 0x7f || path[i] == '#')
-      return false;
-    if (path[i] == '/' && i + 1 < path.size() && path[i + 1] == '.') return false;
+bool is_ipv6(std::string_view text) {
+  char copy[INET6_ADDRSTRLEN];
+  if (text.size() >= sizeof copy) return false;
+  std::memcpy(copy, text.data(), text.size());
+  copy[text.size()] = '\0';
+  in6_addr made;
+  return inet_pton(AF_INET6, copy, &made) == 1;
+}
+
+// Of letters, digits, '-', '_' and '.', without empty labels but for a dot at the end. RFC 3986 would allow more; no host is named so.
+bool is_host_name(std::string_view text) {
+  constexpr std::size_t kLongest = 255;  // of a name in DNS
+  if (text.empty() || text.size() > kLongest || text.front() == '.') return false;
+  char before = 0;
+  for (const char c : text) {
+    if (!is_unreserved(c) || c == '~' || (c == '.' && before == '.')) return false;
+    before = c;
   }
   return true;
+}
+
+// Whether nothing would change and nothing is refused, as is so for nearly all paths.
+bool is_plain(std::string_view path) {
+  const char* const end = path.data() + path.size();
+  if (skip_visible(path.data(), end) != end) return false;
+  for (std::size_t i = 0; i < path.size(); i++) {
+    const char c = path[i];
+    if (c == '%' || c == '#' || c == '\\') return false;
+    if (c == '/' && i + 1 < path.size() && path[i + 1] == '.') return false;
+  }
+  return true;
+}
+
+// Escapes of unreserved characters are undone, others are in capitals, a backslash is escaped.
+std::optional<std::string_view> decode_unreserved(std::string_view path, std::string& into) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  into.clear();
+  into.reserve(path.size());
+  auto escape = [&](unsigned value) {
+    into += '%';
+    into += kDigits[value / 16];
+    into += kDigits[value % 16];
+  };
+  for (std::size_t i = 0; i < path.size(); i++) {
+    const char c = path[i];
+    if (c == '#') return "the path has a fragment";
+    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f)
+      return "the path has characters that a URL does not";
+    if (c == '\\') {
+      escape('\\');
+      continue;
+    }
+    if (c != '%') {
+      into += c;
+      continue;
+    }
+    if (i + 2 >= path.size() || !is_hex(path[i + 1]) || !is_hex(path[i + 2])) return "a % without two hex digits in the path";
+    const unsigned value = hex_value(path[i + 1]) * 16 + hex_value(path[i + 2]);
+    if (value == 0) return "the path has an encoded NUL";
+    i += 2;
+    if (value < 0x80 && is_unreserved(static_cast<char>(value)))
+      into += static_cast<char>(value);
+    else
+      escape(value);
+  }
+  return std::nullopt;
+}
+
+// A segment that is none here and that some services resolve as "." or "..": behind an encoded slash or backslash, or with parameters.
+bool hides_dots(std::string_view segment) {
+  const bool whole = segment.find('%') == segment.npos && segment.find(';') == segment.npos;
+  if (whole) return false;
+  std::size_t begin = 0;
+  while (begin <= segment.size()) {
+    std::size_t end = begin;
+    while (end < segment.size() && !segment.substr(end).starts_with("%2F") && !segment.substr(end).starts_with("%5C")) end++;
+    const std::string_view part = segment.substr(begin, end - begin);
+    const std::string_view name = part.substr(0, part.find(';'));
+    if (name == "." || name == "..") return true;
+    begin = end + 3;
+  }
+  return false;
 }
 
 }  // namespace
@@ -32,24 +103,28 @@ std::optional<Authority> parse_authority(std::string_view text) {
   std::string_view rest;
   if (text.starts_with('[')) {
     const std::size_t end = text.find(']');
-    if (end == text.npos || end == 1) return std::nullopt;
+    if (end == text.npos) return std::nullopt;
     made.host = text.substr(1, end - 1);
-    if (made.host.find(':') == made.host.npos || !std::ranges::all_of(made.host, [](char c) { return is_hex(c) || c == ':' || c == '.'; }))
-      return std::nullopt;
+    if (!is_ipv6(made.host)) return std::nullopt;
     rest = text.substr(end + 1);
   } else {
-    const std::size_t colon = text.find(':');
+    const std::size_t colon = std::min(text.find(':'), text.size());
     made.host = text.substr(0, colon);
-    if (made.host.empty() || !std::ranges::all_of(made.host, [](char c) { return is_unreserved(c); })) return std::nullopt;
-    rest = colon == text.npos ? std::string_view{} : text.substr(colon);
+    if (!is_host_name(made.host)) return std::nullopt;
+    rest = text.substr(colon);
   }
-  if (rest.empty() || rest == ":") return made;
+  if (rest.empty()) return made;
   if (rest.front() != ':') return std::nullopt;
   rest.remove_prefix(1);
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), port);
-  if (error != std::errc{} || end != rest.data() + rest.size()) return std::nullopt;
-  made.port = port;
+  if (rest.empty()) return made;  // RFC 3986, 3.2.3: as without the colon
+  unsigned port = 0;
+  if (rest.size() > 5) return std::nullopt;
+  for (const char c : rest) {
+    if (c < '0' || c > '9') return std::nullopt;
+    port = port * 10 + static_cast<unsigned>(c - '0');
+  }
+  if (port == 0 || port > 65535) return std::nullopt;
+  made.port = static_cast<std::uint16_t>(port);
   return made;
 }
 
@@ -60,53 +135,28 @@ Target split_target(std::string_view origin_form) {
 }
 
 std::expected<std::string_view, Refusal> normalize_path(std::string_view path, std::string& scratch) {
+  if (!path.starts_with('/')) return bad_path("the path does not begin with a slash");
   if (is_plain(path)) return path;
-  scratch.clear();
-  for (std::size_t i = 0; i < path.size(); i++) {
-    const char c = path[i];
-    if (c == '#') return bad_path("the path has a fragment");
-    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f)
-      return bad_path("the path has characters that a URL does not");
-    if (c != '%') {
-      scratch += c;
-      continue;
-    }
-    if (i + 2 >= path.size() || !is_hex(path[i + 1]) || !is_hex(path[i + 2])) return bad_path("a % without two hex digits in the path");
-    const int value = hex_value(path[i + 1]) * 16 + hex_value(path[i + 2]);
-    if (value == 0) return bad_path("the path has an encoded NUL");
-    i += 2;
-    if (is_unreserved(static_cast<char>(value)) && value < 0x80) {
-      scratch += static_cast<char>(value);
-    } else {
-      constexpr char kDigits[] = "0123456789ABCDEF";
-      scratch += '%';
-      scratch += kDigits[value / 16];
-      scratch += kDigits[value % 16];
-    }
-  }
+  if (auto why = decode_unreserved(path, scratch)) return bad_path(*why);
   // Dot segments (RFC 3986, 5.2.4), in place: what is written is never ahead of what is read.
-  std::size_t out = 0;
-  std::size_t in = 0;
   std::string& s = scratch;
-  while (in < s.size()) {
+  std::size_t out = 0;
+  for (std::size_t in = 0; in < s.size();) {
     const std::size_t end = std::min(s.find('/', in + 1), s.size());
-    const std::string_view segment(s.data() + in, end - in);  // with the slash before it
-    const bool last = end == s.size();
-    if (segment == "/." || segment == "/..") {
-      if (segment.size() == 3) {
-        const std::size_t parent = out == 0 ? 0 : s.rfind('/', out - 1);
-        out = parent == s.npos ? 0 : parent;
-      }
-      if (last) s[out++] = '/';
+    const std::string_view segment(s.data() + in + 1, end - in - 1);
+    if (hides_dots(segment)) return bad_path("the path has an encoded dot segment");
+    if (segment == "." || segment == "..") {
+      if (segment == ".." && out > 0) out = s.rfind('/', out - 1);
+      if (end == s.size()) s[out++] = '/';
     } else {
-      std::copy(segment.begin(), segment.end(), s.begin() + static_cast<std::ptrdiff_t>(out));
-      out += segment.size();
+      std::copy(s.begin() + static_cast<std::ptrdiff_t>(in), s.begin() + static_cast<std::ptrdiff_t>(end),
+                s.begin() + static_cast<std::ptrdiff_t>(out));
+      out += end - in;
     }
     in = end;
   }
   s.resize(out);
-  if (s.empty()) s = "/";
-  return s;
+  return s == path ? path : std::string_view(s);
 }
 
 std::optional<std::string_view> query_parameter(std::string_view query, std::string_view name, std::string& scratch) {
