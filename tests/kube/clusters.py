@@ -92,7 +92,7 @@ class LabCluster:
 
     def keep_logs(self, folder):
         for log in self.settings.state.glob("*/log/*.log"):
-            copy = folder / log.parents[1].name / log.name
+            copy = folder / log.relative_to("/var/lib")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(log, copy)
 

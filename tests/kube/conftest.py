@@ -64,7 +64,7 @@ def logs(request):
 
 
 @pytest.fixture(scope="session")
-def whole_cluster(figures):
+def whole_cluster(request, figures):
     """Brought up for the run, and taken down after it."""
     settings = Settings.from_environment()
     if theirs := os.environ.get("FAIRLEAD_KUBECONFIG"):
@@ -77,7 +77,12 @@ def whole_cluster(figures):
         pytest.skip(f"the lab cannot run here: {why}")
     try:
         if not cluster.was_up:
-            cluster.bring_up()
+            try:
+                cluster.bring_up()
+            except AssertionError as failure:
+                folder = request.config.getoption("--kube-logs") / "bring-up"
+                cluster.keep_logs(folder)
+                raise AssertionError(f"{failure}\nlogs: {folder}") from failure
         figures += cluster.figures()
         yield cluster
         figures.append("at the end: " + cluster.figures()[-1])
@@ -105,8 +110,6 @@ def other_lab(lab, logs):
     other = LabCluster(replace(lab.settings, name="kubelab-passing", net="10.91", edges=("edge1",)))
     other.command("down")
     yield other
-    if other.settings.state.exists():
-        other.keep_logs(logs)
     other.command("down")
 
 

@@ -1,5 +1,6 @@
 """The services that tests use: each answers through a Service, from another pod."""
 import json
+import shutil
 
 import pytest
 
@@ -39,3 +40,11 @@ def test_nginx_takes_more_configuration(pods):
     pod = pods.run("web", "nginx", port=8081, volumes=[{"name": "more", "configMap": {"name": "more"}}],
                    volumeMounts=[{"name": "more", "mountPath": "/etc/nginx/conf.d"}])
     assert pods.fetch(f"http://{pod.ip}:8081/") == "more of nginx"
+
+
+def test_an_image_of_ones_own(lab, pods, tmp_path):
+    (tmp_path / "root/bin").mkdir(parents=True)
+    shutil.copy(shutil.which("busybox"), tmp_path / "root/bin/busybox")
+    lab.command("mkimage", "localhost/mine/box:1", str(tmp_path / "root"), str(tmp_path / "box.tar"), "/bin/busybox", "sh")
+    assert "localhost/mine/box:1" in lab.command("load", str(tmp_path / "box.tar"), lab.nodes[0]).stdout
+    assert pods.ask("localhost/mine/box:1", ["/bin/busybox", "sh", "-c", "echo mine >/dev/termination-log"]) == "mine"

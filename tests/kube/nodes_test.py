@@ -67,7 +67,7 @@ def test_a_service_in_the_cloud_answers_pods_and_both_clouds(lab, pods, request)
     for machine in ("cloud", "cloud2"):
         assert "Directory listing" in lab.inside(machine, "curl", "-sS", "--noproxy", "*", "--max-time", "20", url).stdout
     by_address = f"http://{pods.cluster_ip('far')}:8000/"
-    assert "Directory listing" in lab.inside("edge1", "curl", "-sS", "--noproxy", "*", "--max-time", "20", by_address).stdout
+    assert "Directory listing" in lab.inside(lab.nodes[0], "curl", "-sS", "--noproxy", "*", "--max-time", "20", by_address).stdout
 
 
 def test_status_names_all_that_runs(lab):

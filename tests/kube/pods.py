@@ -15,7 +15,7 @@ class Pod:
 
 
 class Pods:
-    """A node may be named by its number: 0 is the first edge."""
+    """A node may be named by its number: 0 is the first edge. Images are the lab's, by their names, or others, by reference."""
 
     def __init__(self, cluster):
         self.cluster, self._kubectl = cluster, cluster.kubectl
@@ -79,7 +79,7 @@ class Pods:
             "spec": {
                 "nodeName": self.cluster.nodes[node] if isinstance(node, int) else node, "restartPolicy": restart,
                 "terminationGracePeriodSeconds": 1, "volumes": volumes, "containers": [{
-                    "name": name, "image": images.reference(image), "imagePullPolicy": "Never",
+                    "name": name, "image": image if "/" in image else images.reference(image), "imagePullPolicy": "Never",
                     "terminationMessagePolicy": "FallbackToLogsOnError", **probe, **container}]}})
 
     def _named(self, name):

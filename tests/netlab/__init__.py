@@ -6,6 +6,8 @@ Needs root, iproute2, nftables, util-linux; falls back to loopback addresses and
     with netlab.behind_nat(logs) as lab:      cloud --wan-- nat --lan-- edge
     with netlab.side_by_side(logs) as lab:    cloud --wire-- edge
 
+    link.replace(lab, "edge", "rtt=50ms loss=0.01")    a bad cable in the place of the edge's, steered while it runs
+
 Everything is removed on leaving the block. What a run that was killed left behind goes with the next lab, or by
 
     tests/netlab/sweep
