@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "http/chunked.h"
+#include "http/forwarded.h"
 #include "http/head_parser.h"
 #include "plugins/http/texts.h"
 #include "route/balancer.h"
@@ -71,7 +72,8 @@ struct Desk {
   http::RequestParser parser;
   http::ChunkDecoder chunks;
   Texts texts;
-  std::string path;       // normalized, if that was needed
+  std::string path;  // normalized, if that was needed
+  http::ForwardedFields forwarded;
   http::Request request;  // as it goes on, after the filters of the rule
   http::Request sent;     // and after those of the share, if it has any
   http::Response answer;  // as it goes to the client

@@ -66,7 +66,8 @@ Task<void> Exchange::serve() {
   }
   if (context_.answered_here != 0) {
     answer_from_rule();
-    auto flushed = co_await answer_.end({});
+    const http::Fields no_trailers;
+    auto flushed = co_await answer_.end(no_trailers);
     client_lost_ = !flushed;
     co_return;
   }

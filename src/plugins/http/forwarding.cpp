@@ -8,45 +8,18 @@
 
 namespace fairlead::http_plugin {
 
-namespace {
-
-// What only a proxy may say; of a stranger it would be a lie or a mistake.
-bool tells_of_the_way(const http::Field& field) {
-  constexpr std::string_view kPrefix = "X-Forwarded-";
-  if (field.name.size() > kPrefix.size() && http::equal_name(field.name.substr(0, kPrefix.size()), kPrefix)) return true;
-  constexpr std::string_view kNames[] = {"Forwarded", "Via", "X-Real-IP"};
-  return std::ranges::any_of(kNames, [&](std::string_view name) { return http::equal_name(field.name, name); });
-}
-
-// Behind what is there, as one field.
-void append(http::Fields& fields, std::string_view name, std::string_view value, Texts& texts) {
-  const http::Field* first = fields.find(name);
-  if (first == nullptr) return fields.add(name, value);
-  std::string all;
-  for (const http::Field& f : fields)
-    if (http::equal_name(f.name, name)) all.append(f.value).append(", ");
-  all += value;
-  fields.set(name, texts.keep(all));
-}
-
-}  // namespace
-
 void forward_fields(http::Request& request, const RequestContext& context) {
-  http::Fields& fields = request.fields;
-  Texts& texts = context.desk.texts;
-  const net::IpAddress& client = context.origin.client.ip;
-  const bool trusted = std::ranges::any_of(context.port->policy.trusted_proxies, [&](const net::Cidr& c) { return c.contains(client); });
-  if (!trusted) fields.remove_if(tells_of_the_way);
-  const std::string_view address = texts.keep(client.to_text());
-  append(fields, "X-Forwarded-For", address, texts);
-  if (!fields.contains("X-Forwarded-Proto")) fields.add("X-Forwarded-Proto", request.scheme);
-  if (!fields.contains("X-Forwarded-Host")) fields.add("X-Forwarded-Host", request.authority);
-  if (fields.contains("Forwarded")) {
-    // RFC 7239, 6: an IPv6 address is in brackets and quoted.
-    append(fields, "Forwarded", client.is_v4() ? texts.format("for={}", address) : texts.format("for=\"[{}]\"", address), texts);
-  }
-  append(fields, "Via", "1.1 fairlead", texts);
-  fields.set("traceparent", texts.keep(context.trace.to_text()));
+  const Origin& origin = context.origin;
+  const bool trusted =
+      std::ranges::any_of(context.port->policy.trusted_proxies, [&](const net::Cidr& c) { return c.contains(origin.client.ip); });
+  const std::string client = origin.client.ip.to_text();
+  context.desk.forwarded.apply(request.fields, {.client = client,
+                                                .trusted = trusted,
+                                                .scheme = request.scheme,
+                                                .host = request.authority,
+                                                .port = origin.local.port,
+                                                .minor = context.desk.parser.head().minor});
+  request.fields.set("traceparent", context.desk.texts.keep(context.trace.to_text()));
 }
 
 std::string_view stripped_target(std::string_view target, const route::Backend& backend, Texts& texts) {

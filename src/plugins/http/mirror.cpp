@@ -15,7 +15,8 @@ struct Mirror {
 // The status of the answer, once it is over.
 Task<Result<unsigned>> exchange(link::Peers& peers, const Mirror& mirror) {
   wire::FlowOpen open = mirror.open;
-  auto flow = co_await peers.open(link::Destination{mirror.pick.endpoint.node}, std::move(open));
+  link::Destination to{mirror.pick.endpoint.node};
+  auto flow = co_await peers.open(std::move(to), std::move(open));
   if (!flow) co_return std::unexpected(link::to_error(flow.error()));
   RecordWriter writer(**flow);
   if (mirror.has_body) {
