@@ -32,7 +32,7 @@ void decode_path(const Field& f, RequestMatch& out) {
     out.path_value = normal_path(out.path_value);
   };
   o.optional("value", value);
-  if (out.path == regex && !out.path_regex) compile(f, out.path_value, out.path_regex);
+  if (out.path == regex && !o.has("value")) compile(f, out.path_value, out.path_regex);
 }
 
 void decode_value_match(const Field& f, ValueMatch& out, std::size_t max_value) {

@@ -34,7 +34,7 @@ inline const HttpPort& port_of(const Snapshot& s, std::uint16_t port) {
 }
 
 // "v1", "v1*9 500*1": the backends of the rule with their weights, 500 for a bad share; "404" when there is no rule; "redirect 302".
-inline std::string answer(const Snapshot& s, const HttpMatch& m) {
+inline std::string answer_of(const Snapshot& s, const HttpMatch& m) {
   if (m.rule == nullptr) return "404";
   for (const HttpFilter& f : m.rule->filters)
     if (const auto* redirect = std::get_if<RedirectFilter>(&f)) return fmt::format("redirect {}", redirect->status);
@@ -46,6 +46,6 @@ inline std::string answer(const Snapshot& s, const HttpMatch& m) {
   }
   return text;
 }
-inline std::string answer(const Snapshot& s, const Request& r, std::uint16_t port = 80) { return answer(s, match(port_of(s, port), r)); }
+inline std::string answer(const Snapshot& s, const Request& r, std::uint16_t port = 80) { return answer_of(s, match(port_of(s, port), r)); }
 
 }  // namespace fairlead::route::testing
