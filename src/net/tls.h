@@ -3,6 +3,9 @@
 // A TlsStream is a Stream: closing it in order sends close_notify, and an end of the transport without the peer's close_notify is
 // Code::reset, so that a cut answer is never taken for a whole one. What is shared (TlsServer, TlsClient) is immutable and may be used
 // from any thread; a TlsStream belongs to its loop.
+//
+// An idle connection holds 13 KiB, nearly all of it GnuTLS's; buffers exist only while there is something in them. A write that waits
+// holds what it has encrypted, up to 32 KiB. A full handshake costs 0.4 ms of CPU a side (P-256), the rest is in tls_bench.
 #pragma once
 #include <filesystem>
 #include <memory>

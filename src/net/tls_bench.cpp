@@ -10,7 +10,7 @@ namespace fairlead::net {
 namespace {
 
 struct Bench {
-  Bench() { listener = network.listen({IpAddress::loopback_v4(), 0}).value(); }
+  Bench() { listener = network.listen({IpAddress::loopback_v4(), 0}, {}).value(); }
   AsioLoop loop;
   RealNetwork network{loop};
   std::unique_ptr<Listener> listener;

@@ -12,7 +12,7 @@ namespace fairlead::net {
 namespace {
 
 constexpr int kCallsWithoutWait = 16;         // as SocketStream's: enough to hide a turn's cost, few enough for others' latency
-constexpr std::size_t kBatch = 64_KiB;        // plain bytes encrypted before they are sent: four records a system call
+constexpr std::size_t kBatch = 32_KiB;        // plain bytes encrypted before they are sent: what a writer that waits holds
 constexpr Duration kFarewell = 1s;            // for the peer to hear why: a round trip of a bad link
 constexpr std::size_t kMaxFarewell = 64_KiB;  // of what the peer still says
 
@@ -165,7 +165,6 @@ Task<void> TlsStream::flush_rest() {
 }
 
 Task<Result<void>> TlsStream::write(Bytes bytes) {
-  if (must_yield()) co_await loop_.yield();
   for (;;) {
     CO_TRY(flush());
     if (!session_->flushed()) {
@@ -174,6 +173,7 @@ Task<Result<void>> TlsStream::write(Bytes bytes) {
       continue;
     }
     if (bytes.empty()) co_return Result<void>{};
+    if (must_yield()) co_await loop_.yield();
     const std::size_t n = std::min(bytes.size(), kBatch);
     CO_TRY(seal(bytes.first(n)));
     bytes = bytes.subspan(n);
