@@ -28,7 +28,7 @@ class ChunkDecoder {
     std::size_t skip;  // framing before the data, or all that was used
     std::size_t data;  // that many bytes after `skip` are content; take them, then call with what follows
   };
-  explicit ChunkDecoder(Limits limits) : limits_(limits) {}
+  explicit ChunkDecoder(Limits limits) : limits_(limits) { lines_.reset_to_fields(); }
   ChunkDecoder() : ChunkDecoder(Limits{}) {}
 
   // What the front of `buffer` is. `more`: drop `skip` bytes (all of them: framing is never left half read) and come back with what

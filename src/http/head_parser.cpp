@@ -54,8 +54,9 @@ std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse(std::str
 std::expected<RequestParser::Line, Refusal> RequestParser::read_line(std::string_view line, const HeadLimits& limits) {
   Line made;
   while (made.method < line.size() && is_token_char(line[made.method])) made.method++;
-  if (made.method == 0 || made.method == line.size()) return bad_request_line();
-  if (line[made.method] != ' ') return bad("bad-method", "the method is not a token");
+  if (made.method == line.size()) return bad_request_line();
+  if (!is_blank(line[made.method])) return bad("bad-method", "the method is not a token");
+  if (made.method == 0 || line[made.method] != ' ') return bad_request_line();
   if (made.method > kLongestMethod) return std::unexpected(Refusal{501, "unknown-method", "the method is longer than any that is known"});
 
   const char* const from = line.data() + made.method + 1;
