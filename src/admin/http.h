@@ -1,6 +1,6 @@
 // http.h: the little of HTTP/1.1 (RFC 9112) that the admin endpoint speaks: GET and HEAD, no bodies, strict.
 //
-// Sans-io. What a request can be read in two ways for is refused: bare CR or LF, folded lines, space before a colon, a body, two Hosts.
+// Sans-io, on the codec of src/http, which refuses what can be read in two ways.
 #pragma once
 #include <cstddef>
 #include <optional>

@@ -53,7 +53,6 @@ const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n";
 
 INSTANTIATE_TEST_SUITE_P(Each, AdminHttpRefuses,
                          testing::Values(Malformed{"NoTarget", "GET HTTP/1.1\r\nHost: a\r\n\r\n", 400},                     //
-                                         Malformed{"EmptyLineFirst", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},         //
                                          Malformed{"TwoSpaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},                 //
                                          Malformed{"Tab", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},                       //
                                          Malformed{"SpaceInTarget", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},           //
