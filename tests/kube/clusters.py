@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubelab import build, cluster, links, machines, network, requirements
 from kubelab.cli import MISSING_STATUS
-from kubelab.settings import WAN, Settings
+from kubelab.settings import WAN
 
 from watched import Kubectl
 
@@ -69,7 +69,8 @@ class LabCluster:
     def figures(self):
         memory = cluster.memory_mib(self.settings)
         first = [line.removeprefix("kubelab: ") for line in self.said.splitlines()] or ["ran already"]
-        return [*first, "memory in MiB, without pods: " + ", ".join(f"{name} {size}" for name, size in memory.items()) + f"; {sum(memory.values())} in all"]
+        each = ", ".join(f"{name} {size}" for name, size in memory.items())
+        return [*first, f"memory in MiB, without pods: {each}; {sum(memory.values())} in all"]
 
     def firewall(self, kind):
         network.firewall(self.settings, kind)

@@ -17,6 +17,7 @@ from kubelab import build
 from kubelab.settings import Settings
 from pods import Pods
 
+_SYSCTLS = "^net.(ipv4.(ip_forward|conf.all)|bridge|netfilter.nf_conntrack_(max|tcp_timeout))"
 _FOLDERS = ("/run", "/run/netns", "/var/lib", "/var/log", "/var/run", "/etc", "/etc/cni", "/opt", "/root", "/root/.kube")
 
 
@@ -31,7 +32,8 @@ class Traces:
         """Sentences; none if all is as it was."""
         after = self._look()
         found = [f"{what}: {line}" for what in after for line in sorted(after[what] - self._before[what])]
-        return found + [f"{what}, gone: {line}" for what in ("nft", "iptables", "sysctl") for line in sorted(self._before[what] - after[what])]
+        gone = [f"{what}, gone: {line}" for what in ("nft", "iptables", "sysctl") for line in sorted(self._before[what] - after[what])]
+        return found + gone
 
     def _look(self):
         ours = [pid for pid in os.listdir("/proc") if pid.isdigit() and self._is_ours(pid)]
@@ -44,7 +46,7 @@ class Traces:
             "nft": set(_said("nft", "list", "ruleset").splitlines()),
             "iptables": {line for line in _said("iptables-save").splitlines() if not line.startswith(("#", ":"))},
             "device": {line.split(":")[1] for line in _said("ip", "-o", "link").splitlines()},
-            "sysctl": set(_said("sysctl", "-a", "-r", "^net.(ipv4.(ip_forward|conf.all)|bridge|netfilter.nf_conntrack_(max|tcp_timeout))").splitlines()),
+            "sysctl": set(_said("sysctl", "-a", "-r", _SYSCTLS).splitlines()),
             "file": {str(entry) for folder in _FOLDERS if Path(folder).is_dir() for entry in Path(folder).iterdir()}
             - {f"/run/netns/{name}" for name in other_tests} | {str(entry) for entry in Path("/tmp").glob("fairlead-kube*")},
         }
@@ -100,7 +102,8 @@ def test_down_with_pods_an_emulated_link_and_a_command_inside_leaves_nothing(oth
     assert [str(address.ip) for address in link.addresses()] == [moved] != before
     api_server = f"https://{other.settings.address('cloud')}:6443/readyz"
     assert "Unauthorized" in other.command("netns", "edge1", "curl", "-sSk", "--noproxy", "*", "--max-time", "5", api_server).stdout
-    inside = subprocess.Popen([sys.executable, CLUSTER, "netns", "edge1", "sleep", "1000"], env={**os.environ, **other.settings.environment()})
+    environment = {**os.environ, **other.settings.environment()}
+    inside = subprocess.Popen([sys.executable, CLUSTER, "netns", "edge1", "sleep", "1000"], env=environment)
     other.command("down")
     assert inside.wait(5) == -signal.SIGKILL
     assert not traces.left()
@@ -136,8 +139,9 @@ def test_on_a_users_own_cluster_only_what_needs_the_lab_is_skipped(lab, tmp_path
     """The suite once more, from inside the cloud, as somebody with a kubeconfig and no lab would run it."""
     kubeconfig = tmp_path / "kubeconfig"
     shutil.copy(lab.settings.admin_kubeconfig, kubeconfig)
-    words = ["env", f"FAIRLEAD_KUBECONFIG={kubeconfig}", sys.executable, "-m", "pytest", "-c", CLUSTER.parents[1] / "pytest.ini", "-p", "no:cacheprovider",
-             CLUSTER.parent, "-k", "all_nodes_are_ready or without_fairlead or bad_link", "--kube-logs", tmp_path / "logs"]
+    words = ["env", f"FAIRLEAD_KUBECONFIG={kubeconfig}", sys.executable, "-m", "pytest", "-c", CLUSTER.parents[1] / "pytest.ini",
+             "-p", "no:cacheprovider", CLUSTER.parent, "-k", "all_nodes_are_ready or without_fairlead or bad_link",
+             "--kube-logs", tmp_path / "logs"]
     said = lab.command("netns", "cloud", *map(str, words), check=False).stdout
     assert re.search(r"^1 passed, 3 skipped", said.splitlines()[-1].strip("= ")), said
     assert said.count("needs the lab, and runs on the cluster of FAIRLEAD_KUBECONFIG") == 3

@@ -49,5 +49,6 @@ def test_it_is_nothing_but_the_firewall(lab, pods, talker, open_again):
 
 def test_the_cloud_reaches_neither_node_nor_pod(lab, talker):
     for host, port in ((lab.settings.address(talker.node), 10250), (talker.ip, 8080)):
-        said = lab.command("netns", "cloud", "curl", "-sS", "--noproxy", "*", "--connect-timeout", "1", f"http://{host}:{port}/", check=False)
+        curl = ["curl", "-sS", "--noproxy", "*", "--connect-timeout", "1", f"http://{host}:{port}/"]
+        said = lab.command("netns", "cloud", *curl, check=False)
         assert said.returncode in (7, 28), said  # no way there; no answer

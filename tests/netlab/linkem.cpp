@@ -18,8 +18,9 @@
 //   counters                        what became of the packets, for each direction
 //
 // Changes act on the packets that follow. What happens to the n-th depends on the seed and the packets before it, on nothing else. Frames
-// that only keep the two ends in touch (ARP, neighbour discovery, multicast) are delayed, lost only while down, and not counted. Devices at both far ends must have gso_max_segs 1, so that each frame is one packet;
-// checksums that a sender leaves to its device pass through as they are (virtio_net_hdr).
+// that only keep the two ends in touch (ARP, neighbour discovery, multicast) are delayed, lost only while down, and not counted. Devices
+// at both far ends must have gso_max_segs 1, so that each frame is one packet; checksums that a sender leaves to its device pass through
+// as they are (virtio_net_hdr).
 //
 // build: clang++-19 -std=c++20 -O2 (netlab/link.py does it)
 #include <fcntl.h>

@@ -19,8 +19,7 @@ def make(reference, root, out, entrypoint):
         layer = Path(folder) / "layer.tar"
         with tarfile.open(layer, "w", format=tarfile.GNU_FORMAT) as tar:
             tar.add(root, ".", filter=_anonymous)
-        with open(layer, "rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+        sha = hashlib.sha256(layer.read_bytes()).hexdigest()
         config = {
             "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()), "os": "linux", "created": "1970-01-01T00:00:00Z",
             "config": {"Env": [_PATH], "WorkingDir": "/", "Entrypoint": list(entrypoint)},

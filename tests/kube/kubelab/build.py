@@ -66,12 +66,14 @@ def _etcd(settings, folder):
     def named(out):
         (out / "server").rename(out / "etcd")  # go calls it after the package's folder
 
-    _build(settings, f"etcd {versions.ETCD}", folder, {"go.etcd.io/etcd/server/v3": versions.ETCD}, ["go.etcd.io/etcd/server/v3"], finish=named)
+    module = "go.etcd.io/etcd/server/v3"
+    _build(settings, f"etcd {versions.ETCD}", folder, {module: versions.ETCD}, [module], finish=named)
 
 
 def _coredns(settings, folder):
     """With the plug-ins of main.go only: the whole of it compiles the clients of three other clouds."""
-    _build(settings, f"CoreDNS {versions.COREDNS}", folder, {"github.com/coredns/coredns": versions.COREDNS}, ["."], sources=[_COREDNS_SOURCE])
+    requires = {"github.com/coredns/coredns": versions.COREDNS}
+    _build(settings, f"CoreDNS {versions.COREDNS}", folder, requires, ["."], sources=[_COREDNS_SOURCE])
 
 
 _BUILDERS = {"kubernetes": _kubernetes, "etcd": _etcd, "coredns": _coredns}

@@ -34,7 +34,7 @@ def _parser():
     command("check", "say what this machine lacks, if anything; status 3 then")
     command("build", "compile Kubernetes, etcd and CoreDNS, make the images; what is there already is kept")
     up = command("up", "start the cluster and wait until all of it works")
-    up.add_argument("--server", metavar="URL", help="edges find the API server there, where a tunnel will listen; does not wait for the nodes")
+    up.add_argument("--server", metavar="URL", help="where edges find the API server: a tunnel will listen there; nodes are not waited for")
     up.add_argument("--egress", metavar="FILE", type=Path, help="the API server's EgressSelectorConfiguration")
     command("wait", "approve the kubelets' serving certificates and wait until all works")
     command("status", "machines, memory, firewall, links and nodes")

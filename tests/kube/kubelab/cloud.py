@@ -26,7 +26,8 @@ def write_configuration(settings, egress):
         etc.mkdir(parents=True)
         kubeconfig = "https://127.0.0.1" if machine == "cloud" else f"https://{settings.address('cloud')}"
         kube_proxy.write_configuration(settings, machine, f"{kubeconfig}:{API_PORT}")
-        (etc / "resolv.conf").write_text(f"nameserver {settings.dns_service}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\n")
+        (etc / "resolv.conf").write_text(
+            f"nameserver {settings.dns_service}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\n")
     etc = settings.folder("cloud") / "etc"
     (etc / "Corefile").write_text(_COREFILE.format(address=settings.address("cloud"), kubeconfig=settings.pki / "coredns.kubeconfig"))
     (etc / "flags.json").write_text(json.dumps([f"--egress-selector-config-file={egress}"] if egress else []))

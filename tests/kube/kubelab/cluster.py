@@ -101,7 +101,8 @@ def _not_yet(settings):
 
 
 def _approve(requests, settings):
-    names = [item["metadata"]["name"] for item in requests if item["spec"]["signerName"] == _SERVING and not item.get("status", {}).get("conditions")]
+    undecided = [item for item in requests if item["spec"]["signerName"] == _SERVING and not item.get("status", {}).get("conditions")]
+    names = [item["metadata"]["name"] for item in undecided]
     if names:
         _kubectl(settings, ["certificate", "approve", *names])
 

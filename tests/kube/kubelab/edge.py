@@ -88,8 +88,9 @@ def run(settings, edge, supervisor):
         time.sleep(0.1)
     _load(archives["pause"])  # all that a kubelet needs to become Ready
     supervisor.keep("kubelet", [
-        _program(settings, "kubelet"), f"--config={_ETC}/kubelet.json", f"--hostname-override={edge}", f"--node-ip={settings.address(edge)}",
-        "--root-dir=/var/lib/kubelet", f"--bootstrap-kubeconfig={_ETC}/bootstrap.kubeconfig", "--kubeconfig=/var/lib/kubelet/kubeconfig"])
+        _program(settings, "kubelet"), f"--config={_ETC}/kubelet.json",
+        f"--hostname-override={edge}", f"--node-ip={settings.address(edge)}", "--root-dir=/var/lib/kubelet",
+        f"--bootstrap-kubeconfig={_ETC}/bootstrap.kubeconfig", "--kubeconfig=/var/lib/kubelet/kubeconfig"])
     kube_proxy.keep(supervisor, _program(settings, "kube-proxy"))
     for name, archive in archives.items():
         if name != "pause":

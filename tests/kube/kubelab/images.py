@@ -4,7 +4,6 @@ Each recipe fills a root file system and says what to run. An archive is keyed b
 """
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from .digest import digest
 from .shell import run, say
 
 _SOURCES = Path(__file__).resolve().parents[1] / "images"
-_DEBIAN = {"busybox": ("busybox-static",), "nginx": ("nginx", "busybox-static"), "mosquitto": ("mosquitto", "mosquitto-clients", "busybox-static")}
+_DEBIAN = {
+    "busybox": ("busybox-static",), "nginx": ("nginx", "busybox-static"), "mosquitto": ("mosquitto", "mosquitto-clients", "busybox-static")}
 
 
 def reference(name):
@@ -120,7 +120,7 @@ def _with_programs(root, *names):
     """Programs of this machine with the libraries that they need, at the paths that they have here."""
     for name in names:
         program = Path(shutil.which(name))
-        libraries = [word for line in subprocess.check_output(["ldd", program], text=True).splitlines() for word in line.split() if word[0] == "/"]
+        libraries = [word for word in run("ldd", program).split() if word.startswith("/")]
         for file in [program, *map(Path, libraries)]:
             to = root / str(file).lstrip("/")
             to.parent.mkdir(parents=True, exist_ok=True)

@@ -54,8 +54,12 @@ def processes(settings):
     inodes = {os.stat(network.network(settings, name.split(".", 1)[1]).path).st_ino for name in network.names(settings)}
     marked, cgroup = f"{_MARK}={settings.name}/".encode(), f"{settings.cgroup()}/"
     mine = {os.getpid(), os.getppid()}
-    return [pid for pid in _pids() if pid not in mine and (
-        any(variable.startswith(marked) for variable in _environment(pid)) or _network_inode(pid) in inodes or cgroup in _read(pid, "cgroup"))]
+
+    def belongs(pid):
+        is_marked = any(variable.startswith(marked) for variable in _environment(pid))
+        return is_marked or _network_inode(pid) in inodes or cgroup in _read(pid, "cgroup")
+
+    return [pid for pid in _pids() if pid not in mine and belongs(pid)]
 
 
 def kill(pids):

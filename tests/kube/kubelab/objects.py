@@ -23,13 +23,15 @@ def at_first(settings, token_id, token_secret):
          "metadata": {"name": f"bootstrap-token-{token_id}", "namespace": "kube-system"},
          "stringData": {"token-id": token_id, "token-secret": token_secret, "usage-bootstrap-authentication": "true"}},
         {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "kubelab:coredns"}, "rules": _COREDNS_RULES},
-        *service_outside("kube-dns", "kube-system", settings.address("cloud"), {"dns": ("UDP", 53), "dns-tcp": ("TCP", 53)}, settings.dns_service),
+        *service_outside("kube-dns", "kube-system", settings.address("cloud"), {"dns": ("UDP", 53), "dns-tcp": ("TCP", 53)},
+                         settings.dns_service),
         *(_machine_as_node(cloud, settings.address(cloud)) for cloud in ("cloud", "cloud2")),
     ]
     for name, (kind, subject, role) in _BINDINGS.items():
         items.append({
             "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": f"kubelab:{name}"},
-            "subjects": [{"kind": kind, "name": subject, "apiGroup": _RBAC}], "roleRef": {"kind": "ClusterRole", "name": role, "apiGroup": _RBAC}})
+            "subjects": [{"kind": kind, "name": subject, "apiGroup": _RBAC}],
+            "roleRef": {"kind": "ClusterRole", "name": role, "apiGroup": _RBAC}})
     return as_list(items)
 
 
@@ -37,8 +39,9 @@ def service_outside(name, namespace, address, ports, cluster_ip=None):
     """A Service whose backend is no pod: ports is {name: (protocol, number)}."""
     metadata = {"name": name, "namespace": namespace}
     rows = [{"name": port, "protocol": protocol, "port": number} for port, (protocol, number) in ports.items()]
+    spec = {"ports": rows, **({"clusterIP": cluster_ip} if cluster_ip else {})}
     return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {**({"clusterIP": cluster_ip} if cluster_ip else {}), "ports": rows}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
         {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
          "metadata": {**metadata, "labels": {"kubernetes.io/service-name": name}},
          "endpoints": [{"addresses": [address], "conditions": {"ready": True}}], "ports": rows},

@@ -24,7 +24,8 @@ def run(*argv, stdin=None, env=None, cwd=None):
     result = subprocess.run([str(word) for word in argv], input=stdin, text=True, capture_output=True, cwd=cwd,
                             env={**os.environ, **env} if env else None)
     if result.returncode:
-        raise Failed(f"{' '.join(map(str, argv))}: status {result.returncode}: {result.stderr.strip()[-2000:] or result.stdout.strip()[-2000:]}")
+        said = result.stderr.strip() or result.stdout.strip()
+        raise Failed(f"{' '.join(map(str, argv))}: status {result.returncode}: {said[-2000:]}")
     return result.stdout
 
 
