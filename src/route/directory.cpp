@@ -1,22 +1,10 @@
 #include "route/directory.h"
 
-#include <algorithm>
-#include <chrono>
 #include <functional>
 
 #include "route/manifests.h"
 
 namespace fairlead::route {
-namespace {
-
-constexpr Duration kYoung = 2s;  // the coarsest time stamps of a file system (FAT)
-
-WallTime now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-
-// A time in the future counts as young: the clock may have been set back.
-bool is_young(const FileStamp& stamp) { return now() - std::max(stamp.modified, stamp.changed) < kYoung; }
-
-}  // namespace
 
 bool Directory::is_same(const std::string& name, File& file) const {
   if (stamp_of(path_of(name)).value_or(FileStamp()) != file.stamp) return false;
@@ -38,7 +26,7 @@ bool Directory::changed() {
     if (file->first != name || !is_same(name, file->second)) return true;
     ++file;
   }
-  return false;
+  return ca_files_.changed();
 }
 
 Directory::File Directory::load(const std::string& name) const {
@@ -79,6 +67,7 @@ Result<std::shared_ptr<const Snapshot>> Directory::reload() {
   files_ = std::move(files);
   const std::vector<Problem> duplicates = find_duplicates(all);
   problems_.insert(problems_.end(), duplicates.begin(), duplicates.end());
+  ca_files_.load(all, problems_);
   if (has_errors(problems_)) return std::unexpected(to_error(problems_));
   current_ = Snapshot::build(std::move(all), site_);
   problems_.insert(problems_.end(), current_->warnings().begin(), current_->warnings().end());

@@ -2,13 +2,14 @@
 //
 // Synchronous, for one thread that is no loop: the app calls changed() every 500 ms (or when inotify says so) and reload() when it is
 // true, then hands the snapshot to the loops. Only files that changed are parsed again. All or nothing: while any file is wrong, the
-// last good snapshot stays.
+// last good snapshot stays. The files of CAs that Backends name are part of the rules.
 #pragma once
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "route/ca_files.h"
 #include "route/manifest_file.h"
 #include "route/snapshot.h"
 
@@ -50,6 +51,7 @@ class Directory {
   bool site_changed_ = true;
   std::string list_error_;             // why the last reload could not even list the files
   std::map<std::string, File> files_;  // by name
+  CaFiles ca_files_;
   std::shared_ptr<const Snapshot> current_;
   std::vector<Problem> problems_;
 };

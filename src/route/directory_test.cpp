@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "pki/test_certificates.h"
 #include "route/test_manifests.h"
 
 namespace fairlead::route {
@@ -35,6 +36,8 @@ class DirectoryTest : public ::testing::Test {
     for (const TcpListener& l : directory_.current()->tcp_listeners()) list.push_back(l.bind.port);
     return list;
   }
+
+  static std::string test_certificate() { return pki::Authority::create(std::chrono::system_clock::now()).certificate().to_pem(); }
 
   fs::path path_ = make_folder();
   Directory directory_{path_.string(), Site::cloud()};
@@ -212,6 +215,63 @@ TEST_F(DirectoryTest, TheSizeOfFilesIsLimited) {
   EXPECT_NE(directory_.reload().error().message().find("have more than 67108864 bytes"), std::string::npos);
   fs::resize_file(path_ / "a.yaml", kMaxFileBytes);
   EXPECT_NE(directory_.reload().error().message().find("a NUL character"), std::string::npos);
+}
+
+TEST_F(DirectoryTest, TheCaFileOfABackendIsReadWithTheRules) {
+  const std::string ca = test_certificate(), other = test_certificate();
+  write("ca.pem", "A comment.\n" + ca + "and another\n" + other);
+  write("a.yaml", backend("name: b", "nodeName: n") + "  tls: {hostname: shop.internal, caFile: ca.pem}\n" +
+                      backend("name: c", "nodeName: n") +
+                      fmt::format("  tls: {{hostname: shop.internal, caFile: {}}}\n", (path_ / "ca.pem").string()));
+  auto s = directory_.reload();
+  ASSERT_TRUE(s) << s.error().message();
+  for (std::uint32_t i = 0; i < 2; i++) EXPECT_EQ((*s)->backend(BackendId(i)).tls->ca_pem, ca + other);
+  EXPECT_FALSE(directory_.changed());
+
+  write("ca.pem", other);
+  EXPECT_TRUE(directory_.changed());
+  ASSERT_TRUE(directory_.reload());
+  EXPECT_EQ(directory_.current()->backend(BackendId(0)).tls->ca_pem, other);
+  age("ca.pem");
+  ASSERT_TRUE(directory_.reload());
+  EXPECT_FALSE(directory_.changed());
+
+  fs::remove(path_ / "ca.pem");
+  EXPECT_TRUE(directory_.changed());
+  EXPECT_NE(directory_.reload().error().message().find(":2:1: spec.tls.caFile: " + (path_ / "ca.pem").string() + ": open: "),
+            std::string::npos)
+      << directory_.problems().at(0).to_text();
+  EXPECT_FALSE(directory_.changed());
+  EXPECT_EQ(directory_.current()->backend(BackendId(0)).tls->ca_pem, other) << "the last good rules stay";
+  write("ca.pem", ca);
+  EXPECT_TRUE(directory_.changed());
+  EXPECT_TRUE(directory_.reload());
+}
+
+TEST_F(DirectoryTest, ACaFileOfTheWrongKindOrSizeIsAProblemOfItsBackend) {
+  write("a.yaml", backend("name: b", "nodeName: n") + "  tls: {hostname: shop.internal, caFile: ca.pem}\n");
+  const auto problem = [&](const std::string& text) {
+    write("ca.pem", text);
+    auto s = directory_.reload();
+    return s ? "" : s.error().message();
+  };
+  const std::string ca = test_certificate();
+  EXPECT_EQ(problem(ca), "");
+  EXPECT_NE(problem("").find("has no certificate in it"), std::string::npos);
+  EXPECT_NE(problem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").find("but no certificate"), std::string::npos);
+  EXPECT_NE(problem(ca.substr(0, ca.size() - 10)).find("has no END line"), std::string::npos);
+  EXPECT_NE(problem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+                .find("spec.tls.caFile: " + (path_ / "ca.pem").string() + ":1: the certificate"),
+            std::string::npos);
+  EXPECT_EQ(problem(ca + std::string(kMaxCaFile - ca.size(), '#')), "");
+  EXPECT_NE(problem(ca + std::string(kMaxCaFile + 1 - ca.size(), '#')).find("more than 65536 bytes"), std::string::npos);
+  std::string many;
+  while (many.size() + ca.size() <= kMaxCaPem) many += ca;
+  EXPECT_EQ(problem(many), "");
+  EXPECT_NE(problem(many + ca).find("and 16384 are allowed"), std::string::npos);
+  fs::remove(path_ / "ca.pem");
+  fs::create_directory(path_ / "ca.pem");
+  EXPECT_NE(directory_.reload().error().message().find("not a regular file"), std::string::npos);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 
 #include "net/fd.h"
@@ -20,6 +21,8 @@ FileStamp make_stamp(const struct stat& s) {
   auto time = [](const timespec& t) { return WallTime(std::chrono::seconds(t.tv_sec) + Duration(t.tv_nsec)); };
   return {s.st_dev, s.st_ino, static_cast<std::uint64_t>(s.st_size), time(s.st_mtim), time(s.st_ctim)};
 }
+
+constexpr Duration kYoung = 2s;  // the coarsest time stamps of a file system (FAT)
 
 bool is_manifest_name(std::string_view name) {
   return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
@@ -53,6 +56,11 @@ Result<FileStamp> stamp_of(const std::string& path) {
   struct stat s{};
   if (stat(path.c_str(), &s) != 0) return fail(Error::from_errno(errno, "stat"));
   return make_stamp(s);
+}
+
+bool is_young(const FileStamp& stamp) {
+  const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  return now - std::max(stamp.modified, stamp.changed) < kYoung;
 }
 
 Result<FileText> read_file(const std::string& path) {

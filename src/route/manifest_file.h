@@ -33,6 +33,9 @@ struct FileStamp {
 Result<std::vector<std::string>> list_manifests(const std::string& directory);
 
 Result<FileStamp> stamp_of(const std::string& path);
+// Whether the file was so young when it got this stamp that it may have changed again under the same one. A time in the future counts
+// as young: the clock may have been set back.
+bool is_young(const FileStamp& stamp);
 
 // The text of a file, with the stamp that it had before it was read. A regular file of at most kMaxFileBytes.
 struct FileText {
