@@ -24,6 +24,14 @@ void copy_secret(std::array<std::byte, N>& into, const Secret& secret) {
   std::memcpy(into.data(), secret.reveal().data(), std::min(N, secret.reveal().size()));
 }
 
+// For the values that lead a client back to its endpoint: the same on all replicas and after a restart.
+route::HashKey persistence_key(const pki::MasterSecret& master) {
+  const Secret bytes = master.derive("http persistence", sizeof(route::HashKey));
+  route::HashKey key;
+  std::memcpy(key.data(), bytes.reveal().data(), sizeof key);
+  return key;
+}
+
 }  // namespace
 
 class CloudApp::NodeView final : public route::NodeDirectory {
@@ -66,7 +74,7 @@ CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::Cl
       memory_(config_.memory.process, config_.memory.reserve),
       trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>(std::move(identity.revoked))),
       node_view_(std::make_unique<NodeView>(nodes_)),
-      backend_states_(std::make_shared<route::BackendStates>()),
+      backend_states_(std::make_shared<route::BackendStates>(persistence_key(master_))),
       rules_(options_.dir / kRoutesFolder, route::Site::cloud()),
       identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kCloud,
                        options_.dir / pki::file_name::kCloudKey, options_.dir / pki::file_name::kRevoked}),
@@ -133,7 +141,7 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
   at.plugins = std::make_unique<Plugins>(at.network, access_log_.get());
   at.link = std::make_unique<link::CloudLink>(at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
                                               link::CloudLink::Options{.session = session_options(config_.link), .software = software()});
-  at.plugins->make_ingresses(*at.link, *node_view_, backend_states_);
+  at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
   return {};

@@ -64,7 +64,7 @@ EdgeApp::EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeI
       identity_files_(
           {options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kEdge, options_.dir / pki::file_name::kEdgeKey}),
       network_(loop_),
-      backend_states_(std::make_shared<route::BackendStates>()),
+      backend_states_(std::make_shared<route::BackendStates>(route::HashKey{pki::random_u64(), pki::random_u64()})),
       no_nodes_(std::make_unique<NoNodes>()),
       pages_(*this, registry_) {
   pki::random_bytes(secrets_.token);
@@ -90,7 +90,7 @@ Result<void> EdgeApp::build() {
                               .labels = options_.labels,
                               .boot = BootId(pki::random_u64()),
                               .software = software()});
-  plugins_->make_ingresses(*link_, *no_nodes_, backend_states_);
+  plugins_->make_ingresses(*link_, *no_nodes_, backend_states_, true);
   tasks_ = std::make_unique<Scope>(loop_);
 
   put_in_force(*plugins_, *rules_.look(config_), failed_, rules_, true);

@@ -80,6 +80,12 @@ void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::Htt
         static_cast<double>(c.pooled));
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HealthChecker& checker) {
+  count(registry, loop, "fairlead_http_health_checks_total", "Active health checks that ended.", checker.counters().checks);
+  count(registry, loop, "fairlead_http_health_checks_failed_total", "Active health checks that failed.", checker.counters().failed);
+  gauge(registry, loop, "fairlead_http_checked_endpoints", "Endpoints that are checked.", static_cast<double>(checker.endpoints()));
+}
+
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines) {
   const Usage now = usage();
   gauge(registry, loop, "fairlead_buffered_bytes", "Bytes buffered for all sessions.", static_cast<double>(memory.used()));

@@ -6,6 +6,7 @@
 #include "link/totals.h"
 #include "net/memory_budget.h"
 #include "observe/registry.h"
+#include "plugins/http/health_checker.h"
 #include "plugins/http/http_egress.h"
 #include "plugins/http/http_ingress.h"
 #include "plugins/tcp/tcp_ingress.h"
@@ -19,6 +20,7 @@ void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::
 void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpEgressCounters& counters);
+void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HealthChecker& checker);
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines);
 
 }  // namespace fairlead::app

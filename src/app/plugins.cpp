@@ -12,7 +12,9 @@ Plugins::Plugins(net::Network& network, observe::AccessLog* access_log)
   egresses_.add(http_egress_);
 }
 
-void Plugins::make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states) {
+void Plugins::make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
+                             bool checks_health) {
+  if (checks_health) health_checker_ = std::make_unique<http_plugin::HealthChecker>(network_.loop(), peers, nodes, states);
   tcp_ingress_ = std::make_unique<tcp::TcpIngress>(network_, peers, nodes, access_log_);
   http_ingress_ = std::make_unique<http_plugin::HttpIngress>(network_, peers, nodes, std::move(states), access_log_);
 }
@@ -27,6 +29,7 @@ ListenerFailures Plugins::apply(const RuleSet& rules) {
   http_egress_.set_policy(rules.policy);
   ListenerFailures failed = tcp_ingress_->apply(rules.snapshot);
   std::ranges::move(http_ingress_->apply(rules.snapshot, rules.tls, tcp_siblings_.size() > 1), std::back_inserter(failed));
+  if (health_checker_) health_checker_->apply(rules.snapshot);
   return failed;
 }
 
@@ -36,6 +39,7 @@ void Plugins::stop_listening() {
 }
 
 void Plugins::end_ingresses() {
+  health_checker_.reset();
   tcp_ingress_.reset();
   http_ingress_.reset();
 }
@@ -44,6 +48,7 @@ void Plugins::publish(observe::Registry& registry, LoopIndex loop) const {
   app::publish(registry, loop, *tcp_ingress_);
   app::publish(registry, loop, *http_ingress_);
   app::publish(registry, loop, http_egress_.counters());
+  if (health_checker_) app::publish(registry, loop, *health_checker_);
 }
 
 }  // namespace fairlead::app

@@ -9,6 +9,7 @@
 #include "link/peers.h"
 #include "observe/access_log.h"
 #include "observe/registry.h"
+#include "plugins/http/health_checker.h"
 #include "plugins/http/http_egress.h"
 #include "plugins/http/http_ingress.h"
 #include "plugins/tcp/tcp_egress.h"
@@ -21,7 +22,9 @@ class Plugins {
   // The egresses at once, for a link needs them; the ingresses need the link.
   Plugins(net::Network& network, observe::AccessLog* access_log);
   const link::EgressTable& egresses() const { return egresses_; }
-  void make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states);
+  // `checks_health`: on one loop of the process.
+  void make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
+                      bool checks_health);
   // The plug-ins of all loops, in their order, if there are several; before the first apply().
   void set_siblings(std::span<Plugins* const> all);
 
@@ -43,6 +46,7 @@ class Plugins {
   link::EgressTable egresses_;
   std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
   std::unique_ptr<http_plugin::HttpIngress> http_ingress_;
+  std::unique_ptr<http_plugin::HealthChecker> health_checker_;  // on one loop
   std::vector<tcp::TcpIngress::Sibling> tcp_siblings_;
 };
 
