@@ -14,7 +14,7 @@ std::unexpected<Refusal> bad_path(std::string_view text) { return std::unexpecte
 
 bool is_ipv6(std::string_view text) {
   char copy[INET6_ADDRSTRLEN];
-  if (text.size() >= sizeof copy) return false;
+  if (text.size() >= sizeof copy || !std::ranges::all_of(text, [](char c) { return is_hex(c) || c == ':' || c == '.'; })) return false;
   std::memcpy(copy, text.data(), text.size());
   copy[text.size()] = '\0';
   in6_addr made;

@@ -61,6 +61,13 @@ TEST(Authority, Forms) {
     EXPECT_EQ(show(c.text), c.made) << c.text;
 }
 
+TEST(Authority, ANulEndsNoAddress) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(show("[::1\0]"sv), "-");
+  EXPECT_EQ(show("[::1\0@evil]:80"sv), "-");
+  EXPECT_EQ(show("a\0"sv), "-");
+}
+
 TEST(Authority, AHostHasAtMost255Characters) {
   EXPECT_NE(show(std::string(255, 'a')), "-");
   EXPECT_EQ(show(std::string(256, 'a')), "-");

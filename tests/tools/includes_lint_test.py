@@ -3,9 +3,9 @@ import pytest
 from tools.lint import findings
 
 TREE = {
-    "src/CMakeLists.txt": "foreach(LAYER base runtime net quic wire link plugins/tcp plugins/udp sim app cli)\n",
+    "src/CMakeLists.txt": "foreach(LAYER base http runtime net quic wire link plugins/tcp plugins/udp sim app cli)\n",
     **{f"src/{layer}/x.h": "#pragma once\n" for layer in
-       "base runtime net quic link plugins/tcp plugins/udp sim app cli".split()},
+       "base http runtime net quic link plugins/tcp plugins/udp sim app cli".split()},
     "proto/fairlead/v1/link.proto": 'syntax = "proto3";\n',
 }
 
@@ -19,6 +19,7 @@ def found(tmp_path, path, include, **more):
     ("src/net/a.cpp", '"net/x.h"'),
     ("src/net/a.cpp", "<boost/asio/ip/tcp.hpp>"),
     ("src/runtime/a_test.cpp", "<boost/asio.hpp>"),
+    ("src/http/a_fuzz.cpp", "<boost/beast/http/parser.hpp>"),
     ("src/base/log.cpp", "<spdlog/spdlog.h>"),
     ("src/quic/engine.cpp", "<ngtcp2/ngtcp2.h>"),
     ("src/net/a.h", "<gnutls/gnutls.h>"),
@@ -44,6 +45,8 @@ def test_what_the_layers_allow_is_clean(tmp_path, path, include):
     ("src/cli/a.cpp", '"plugins/tcp/x.h"', "only app"),
     ("src/net/a.h", "<boost/asio.hpp>", "Boost.Asio"),
     ("src/link/a.cpp", "<boost/asio/ip/tcp.hpp>", "Boost.Asio"),
+    ("src/http/a.cpp", "<boost/beast/http/parser.hpp>", "Boost.Beast"),
+    ("src/net/a_fuzz.cpp", "<boost/beast.hpp>", "Boost.Beast"),
     ("src/base/other.cpp", "<spdlog/spdlog.h>", "spdlog"),
     ("src/link/a.cpp", "<gnutls/gnutls.h>", "GnuTLS"),
     ("src/net/a.cpp", "<ngtcp2/ngtcp2.h>", "ngtcp2"),
