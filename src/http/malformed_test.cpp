@@ -114,5 +114,11 @@ TEST(Malformed, NothingBehindABadByteIsWaitedFor) {
   }
 }
 
+TEST(Malformed, EachCodeIsInTheDocumentation) {
+  std::ifstream file(FAIRLEAD_SOURCE_DIR "/docs/HTTP.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  for (const Case& c : cases()) EXPECT_NE(text.find("`" + c.refusal.substr(4) + "`"), text.npos) << c.refusal;
+}
+
 }  // namespace
 }  // namespace fairlead::http

@@ -89,7 +89,7 @@ bool hides_dots(std::string_view segment) {
     std::size_t end = begin;
     while (end < segment.size() && !segment.substr(end).starts_with("%2F") && !segment.substr(end).starts_with("%5C")) end++;
     const std::string_view part = segment.substr(begin, end - begin);
-    const std::string_view name = part.substr(0, part.find(';'));
+    const std::string_view name = part.substr(0, std::min(part.find(';'), part.find("%3B")));
     if (name == "." || name == "..") return true;
     begin = end + 3;
   }

@@ -174,6 +174,8 @@ TEST(NormalizePath, Table) {
                         {"/a/%2e%2e;/b", "-"},
                         {"/a%2f.%2fb", "-"},
                         {"/a/.%5cb", "-"},
+                        {"/a/..%3bx/b", "-"},
+                        {"/a%5c.%3B", "-"},
                         // and what only looks so
                         {"/a/...%2fb", "/a/...%2Fb"},
                         {"/a/x;../b", "/a/x;../b"},
