@@ -9,315 +9,309 @@ namespace {
 
 // Reads of a socket in a row before others have their turn.
 constexpr int kReadsInARow = 16;
-// A chunk for the service is put together with its framing, so that it is one write: larger ones would be copied for nothing.
-constexpr std::size_t kMostInChunk = 16_KiB;
+// Content below this is copied behind what waits to be written: cheaper than a call of the system for each.
+constexpr std::size_t kCopied = 16_KiB;
+constexpr std::size_t kFirstBuffer = 8_KiB;  // most answers' heads, and small answers whole
 
-Bytes bytes_of(std::string_view text) { return as_bytes(text); }
+// What may be sent twice without harm (RFC 9110, 9.2.2).
+bool is_idempotent(std::string_view method) {
+  static constexpr std::string_view kMethods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+  return std::ranges::find(kMethods, method) != std::end(kMethods);
+}
 
-Error bad_answer(std::string_view what) { return Error(Code::invalid, std::string(what)); }
+// Schemes that authenticate the connection and not the request: who uses it next would be taken for the same user.
+bool is_of_connection(const http::Fields& fields, std::string_view name) {
+  return std::ranges::any_of(fields, [&](const http::Field& f) {
+    if (!http::equal_name(f.name, name)) return false;
+    const std::string_view scheme = f.value.substr(0, f.value.find(' '));
+    return http::equal_name(scheme, "NTLM") || http::equal_name(scheme, "Negotiate");
+  });
+}
 
 }  // namespace
 
-ServiceCall::ServiceCall(link::Flow& flow, RecordReader& reader, const http::Request& request, BackendPool::Connection& connection,
-                         TimePoint answer_by)
-    : flow_(flow),
-      reader_(reader),
-      writer_(flow),
-      request_(request),
-      connection_(connection),
-      stream_(*connection.stream),
-      answer_due_(flow.loop(), [this] { fail(link::FlowCode::deadline, "the service did not answer in time"); }),
-      tasks_(flow.loop()) {
-  if (answer_by != TimePoint::max()) answer_due_.arm(answer_by);
+ServiceCall::ServiceCall(ServiceDesk& desk, RequestHalf& request, net::Stream& service, bool reused, Limits limits)
+    : desk_(desk),
+      half_(request),
+      flow_(request.flow),
+      service_(service),
+      request_(desk.head.request),
+      reused_(reused),
+      limits_(limits),
+      writer_(flow_),
+      out_(flow_.loop(), service, desk.out),
+      left_(request_.body.kind == http::BodyLength::Kind::exact ? request_.body.size : 0),
+      over_(flow_.loop()),
+      request_ended_(flow_.loop()),
+      timer_(flow_.loop(), [this] { time_is_up(); }),
+      tasks_(flow_.loop()) {
+  desk_.in.clear();
+  desk_.parser.reset();
 }
 
-Task<void> ServiceCall::run() {
-  http::put_request_head(out_, request_, true);
-  // From here on the service may see something.
-  written_ = true;
-  auto writing = stream_.write(bytes_of(out_));
-  auto written = co_await writing;
-  if (!written) {
-    // It may have answered before it closed.
-    tasks_.spawn(download());
-  } else {
-    tasks_.spawn(upload());
-    tasks_.spawn(download());
-  }
+Task<ServiceCall::End> ServiceCall::run() {
+  if (limits_.deadline != TimePoint::max()) timer_.arm(limits_.deadline);
+  tasks_.spawn(upload());
+  tasks_.spawn(download());
   tasks_.spawn(watch_flow());
-  co_await tasks_.done();
-  answer_due_.disarm();
+  while (!end_) co_await over_.wait();
+  tasks_.cancel_now();
+  timer_.disarm();
+  co_return *end_;
 }
 
-void ServiceCall::fail(link::FlowCode code, std::string message, bool by_flow) {
-  if (over_) return;
-  failure_ = link::Refusal{code, written_ ? link::Delivered::maybe : link::Delivered::no, std::move(message)};
-  by_flow_ = by_flow;
-  stream_.reset();
-  if (accepted_ && !by_flow) flow_.abort(code);
-  finish();
+// --- ends
+
+void ServiceCall::finish(End end) {
+  if (end_) return;
+  end_ = end;
+  over_.wake_all();
 }
 
-void ServiceCall::finish() {
-  over_ = true;
-  tasks_.cancel();
+void ServiceCall::fail(link::FlowCode code, std::string message) {
+  if (end_) return;
+  why_ = {code, out_.any_left() ? link::Delivered::maybe : link::Delivered::no, std::move(message)};
+  finish(End::failed);
+}
+
+void ServiceCall::flow_failed(const Error& error) {
+  if (end_) return;
+  why_ = {flow_.peer_code(), link::Delivered::maybe, error.describe()};
+  finish(End::flow_lost);
+}
+
+void ServiceCall::request_malformed(std::string_view what) { fail(link::FlowCode::protocol, std::string(what)); }
+
+void ServiceCall::service_gone(const Error& error) {
+  const bool repeatable = !out_.any_left() || (is_idempotent(request_.method) && !half_.content_used);
+  if (reused_ && !heard_ && repeatable) return finish(End::stale);
+  fail(link::flow_code_of(error.code()), error.describe());
 }
 
 Task<void> ServiceCall::watch_flow() {
   Error why = co_await flow_.broken();
-  fail(flow_.peer_code(), why.describe(), true);
+  flow_failed(why);
 }
 
-Task<Result<void>> ServiceCall::send_data(Bytes data) {
-  if (request_.body.kind == http::BodyLength::Kind::exact) {
-    auto writing = stream_.write(data);
-    co_return co_await writing;
+void ServiceCall::time_is_up() {
+  const TimePoint now = flow_.loop().now();
+  if (now >= limits_.deadline) return fail(link::FlowCode::deadline, "the time for this try is over");
+  if (now >= response_due_) return fail(link::FlowCode::deadline, "the service has not answered in time");
+  const TimePoint next = std::min(limits_.deadline, response_due_);
+  if (next != TimePoint::max()) timer_.arm(next);
+}
+
+// --- the request
+
+void ServiceCall::completed() {
+  complete_ = true;
+  if (limits_.response <= 0ns || answering_) return;
+  response_due_ = flow_.loop().now() + limits_.response;
+  if (!timer_.armed() || timer_.at() > response_due_) timer_.arm(response_due_);
+}
+
+Task<Result<void>> ServiceCall::send(Bytes content) {
+  const bool chunked = request_.body.kind == http::BodyLength::Kind::unknown;
+  std::string& out = out_.buffer();
+  if (chunked) {
+    char header[http::kMaxChunkHeader];
+    out.append(header, http::put_chunk_header(header, content.size()));
   }
-  char header[http::kMaxChunkHeader];
-  out_.assign(header, http::put_chunk_header(header, data.size()));
-  out_ += as_text(data);
-  out_ += "\r\n";
-  auto writing = stream_.write(bytes_of(out_));
-  co_return co_await writing;
+  if (content.size() < kCopied) {
+    out += as_text(content);
+  } else {
+    auto written = co_await out_.write(content);
+    if (!written) co_return written;
+  }
+  if (chunked) out += "\r\n";
+  auto flushed = co_await out_.flush();
+  co_return flushed;
 }
 
 Task<void> ServiceCall::upload() {
-  for (;;) {
-    auto event = co_await reader_.next();
+  const http::BodyLength::Kind kind = request_.body.kind;
+  http::put_request_head(out_.buffer(), request_, true);
+  out_.flush_soon();
+  if (kind == http::BodyLength::Kind::none || (kind == http::BodyLength::Kind::exact && left_ == 0)) completed();
+  while (!half_.ended) {
+    auto event = co_await half_.reader.next();
     if (!event) {
       if (event.error().code() == Code::invalid)
-        fail(link::FlowCode::protocol, event.error().describe());
+        request_malformed(event.error().message());
       else
-        fail(flow_.peer_code(), event.error().describe(), true);
+        flow_failed(event.error());
       co_return;
     }
-    if (event->type == RecordType::head) {
-      fail(link::FlowCode::protocol, "an answer's head in a request");
-      co_return;
-    }
-    if (event->type == RecordType::trailers) continue;
-    if (event->type == RecordType::data) {
-      const Bytes data = event->data.first(std::min(event->data.size(), kMostInChunk));
-      const bool exact = request_.body.kind == http::BodyLength::Kind::exact;
-      if (request_.body.kind == http::BodyLength::Kind::none || (exact && data.size() > request_.body.size - sent_)) {
-        fail(link::FlowCode::protocol, "a request with more content than it said");
-        co_return;
+    switch (event->type) {
+      case RecordType::head: request_malformed("a head of an answer in a request"); co_return;
+      case RecordType::trailers: break;
+      case RecordType::end: half_.ended = true; break;
+      case RecordType::data: {
+        const std::size_t size = event->data.size();
+        if (kind == http::BodyLength::Kind::none || (kind == http::BodyLength::Kind::exact && size > left_)) {
+          request_malformed("more content than the head of the request had said");
+          co_return;
+        }
+        half_.content_used = true;
+        auto sent = co_await send(event->data);
+        if (!sent) co_return;  // the service reads no more: its answer, or its end, tells why
+        bytes_in_ += size;
+        half_.reader.consume(size);
+        if (kind == http::BodyLength::Kind::exact) {
+          left_ -= size;
+          if (left_ == 0) completed();
+        }
+        break;
       }
-      request_read_ = true;
-      auto sending = send_data(data);
-      auto sent = co_await sending;
-      // The service reads no more. An answer may be on its way, which tells why: download() knows.
-      if (!sent) co_return;
-      sent_ += data.size();
-      bytes_in_ += data.size();
-      reader_.consume(data.size());
-      continue;
     }
-    // END
-    if (request_.body.kind == http::BodyLength::Kind::exact && sent_ != request_.body.size) {
-      fail(link::FlowCode::protocol, "a request with less content than it said");
-      co_return;
-    }
-    if (request_.body.kind == http::BodyLength::Kind::unknown) {
-      out_.clear();
-      http::put_last_chunk(out_, reader_.trailers());
-      auto writing = stream_.write(bytes_of(out_));
-      auto written = co_await writing;
-      if (!written) co_return;
-    }
-    sent_all_ = true;
-    if (upgraded_) finish();
+  }
+  if (kind == http::BodyLength::Kind::exact && left_ > 0) {
+    request_malformed("less content than the head of the request had said");
     co_return;
   }
-}
-
-Task<Result<bool>> ServiceCall::read_more() {
-  std::string& input = connection_.input;
-  const std::size_t before = input.size();
-  // Waits without a buffer: an answer that is far away holds none.
-  for (;;) {
-    input.resize(before + kBuffer);
-    auto got = stream_.try_read(std::as_writable_bytes(std::span(input.data() + before, kBuffer)));
-    if (got) {
-      input.resize(before + (*got ? **got : 0));
-      if (!*got) co_return std::unexpected(got->error());
-      if (**got > 0) heard_ = true;
-      co_return **got > 0;
-    }
-    input.resize(before);
-    if (before == 0) input = {};
-    co_await stream_.readable();
+  if (kind == http::BodyLength::Kind::unknown) {
+    http::put_last_chunk(out_.buffer(), half_.reader.trailers());
+    out_.flush_soon();
+    completed();
   }
+  request_ended_.wake_all();
 }
 
-Task<Result<bool>> ServiceCall::read_head() {
-  parser_.reset();
+// --- the answer
+
+Task<void> ServiceCall::download() {
   for (;;) {
-    if (!connection_.input.empty()) {
-      auto size = parser_.parse(connection_.input, request_.method);
-      if (!size) co_return std::unexpected(bad_answer(size.error().text));
+    const bool read = co_await read_head();
+    if (!read) co_return;
+    const unsigned status = desk_.parser.head().response.status;
+    answering_ = status == 101 || status >= 200;
+    if (answering_) {
+      status_ = status;
+      response_due_ = TimePoint::max();
+    }
+    const bool given = co_await give_head();
+    if (!given) co_return;
+    if (answering_) break;
+    desk_.parser.reset();
+  }
+  if (status_ == 101) {
+    // The opener's half is raw bytes behind its END.
+    while (!half_.ended) co_await request_ended_.wait();
+    finish(End::upgraded);
+    co_return;
+  }
+  const bool whole = co_await give_content();
+  if (whole) finish(End::answered);
+}
+
+Task<bool> ServiceCall::read_head() {
+  InputBuffer& in = desk_.in;
+  in.grow(kFirstBuffer);
+  for (;;) {
+    if (!in.empty()) {
+      auto size = desk_.parser.parse(in.rest(), request_.method);
+      if (!size) {
+        fail(link::FlowCode::protocol, "the service's answer is malformed: " + std::string(size.error().text));
+        co_return false;
+      }
       if (*size) {
         head_size_ = **size;
         co_return true;
       }
     }
-    auto reading = read_more();
-    auto more = co_await reading;
-    if (!more) co_return std::unexpected(more.error());
-    if (!*more) {
-      if (connection_.input.empty()) co_return false;
-      co_return std::unexpected(Error(Code::reset, "the service closed the connection inside of the head of its answer"));
+    MutableBytes room = in.room();
+    if (room.empty()) {
+      in.grow(2 * in.capacity());  // the parser's limit ends this
+      room = in.room();
     }
+    // Not before it is readable: an answer never is there already when the request was just written.
+    co_await service_.readable();
+    std::optional<Result<std::size_t>> got = service_.try_read(room);
+    if (!got) continue;
+    if (!*got) {
+      service_gone(got->error());
+      co_return false;
+    }
+    if (**got == 0) {
+      const Error end(Code::reset, in.empty() ? "the service closed the connection without an answer"
+                                              : "the service closed the connection within the head of its answer");
+      service_gone(end);
+      co_return false;
+    }
+    heard_ = true;
+    in.filled(**got);
   }
 }
 
-// The head in the buffer goes to the far side, with the acceptance of the flow if it is the first.
-Task<Result<void>> ServiceCall::give_head() {
-  http::Response& response = parser_.head().response;
+// The head in the buffer goes to the far side, with the acceptance of the flow if it is the first one.
+Task<bool> ServiceCall::give_head() {
+  http::ResponseHead& head = desk_.parser.head();
+  http::Response& response = head.response;
+  const bool switches = response.status == 101;
+  if (switches && (request_.upgrade.empty() || !http::equal_name(request_.upgrade, response.upgrade))) {
+    fail(link::FlowCode::protocol, "the service changes to a protocol that was not asked for");
+    co_return false;
+  }
+  keep_alive_ =
+      head.keep_alive && !is_of_connection(response.fields, "WWW-Authenticate") && !is_of_connection(request_.fields, "Authorization");
   http::strip_hop_by_hop(response.fields);
+  // Says something only where the content is left out.
+  const bool left_out = response.status == 304 || (request_.method == "HEAD" && response.status >= 200 && response.status != 204);
+  if (!left_out) response.content_length = {};
   if (!accepted_) {
-    auto accepting = flow_.accept();
-    auto accepted = co_await accepting;
-    if (!accepted) co_return accepted;
+    auto accepted = co_await flow_.accept();
+    if (!accepted) {
+      flow_failed(accepted.error());
+      co_return false;
+    }
     accepted_ = true;
   }
-  auto giving = writer_.head(response);
-  auto given = co_await giving;
-  connection_.input.erase(0, head_size_);
-  co_return given;
-}
-
-Task<void> ServiceCall::download() {
-  for (;;) {
-    auto reading = read_head();
-    auto read = co_await reading;
-    if (!read || !*read) {
-      const Error why = read ? Error(Code::reset, "the service closed the connection without an answer") : read.error();
-      fail(why.code() == Code::invalid ? link::FlowCode::protocol : link::flow_code_of(why.code()), why.describe());
-      co_return;
-    }
-    const unsigned status = parser_.head().response.status;
-    if (status == 101 && request_.upgrade.empty()) {
-      fail(link::FlowCode::protocol, "the service changes to a protocol that nobody asked for");
-      co_return;
-    }
-    if (status >= 200 || status == 101) {
-      answer_due_.disarm();
-      status_ = status;
-    }
-    auto giving = give_head();
-    auto given = co_await giving;
-    if (!given) {
-      fail(flow_.peer_code(), given.error().describe(), true);
-      co_return;
-    }
-    if (status == 101) {
-      upgraded_ = true;
-      if (sent_all_) finish();
-      co_return;
-    }
-    if (status >= 200) break;
-  }
-
-  const http::ResponseHead head = std::move(parser_.head());  // its views are gone with the buffer; numbers and flags are left
-  Result<void> given;
-  if (head.chunked) {
-    auto giving = give_chunked();
-    given = co_await giving;
-  } else if (head.until_close) {
-    auto giving = give_stream({});
-    given = co_await giving;
-  } else if (head.response.body.kind == http::BodyLength::Kind::exact && head.response.body.size > 0) {
-    writer_.expect(head.response.body.size);
-    auto giving = give_stream(head.response.body.size);
-    given = co_await giving;
-  }
-  if (given) {
-    auto finishing = writer_.finish(chunks_.trailers());
-    given = co_await finishing;
-  }
+  auto given = co_await writer_.head(response);
   if (!given) {
-    const Error& why = given.error();
-    const bool by_flow = flow_failed_;
-    fail(by_flow                         ? flow_.peer_code()
-         : why.code() == Code::invalid   ? link::FlowCode::protocol
-                                         : link::flow_code_of(why.code()),
-         why.describe(), by_flow);
-    co_return;
+    if (given.error().code() == Code::too_large)
+      fail(link::FlowCode::protocol, given.error().describe());
+    else
+      flow_failed(given.error());
+    co_return false;
   }
-  reusable_ = head.keep_alive && sent_all_ && connection_.input.empty();
-  finish();
+  desk_.in.consume(head_size_);
+  co_return true;
 }
 
-// Content as it comes: `size` bytes, or all until the connection ends.
-Task<Result<void>> ServiceCall::give_stream(std::optional<std::uint64_t> size) {
-  std::uint64_t left = size.value_or(UINT64_MAX);
-  if (!connection_.input.empty()) {
-    const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(left, connection_.input.size()));
-    auto giving = writer_.data(bytes_of(std::string_view(connection_.input).substr(0, n)));
-    auto given = co_await giving;
-    connection_.input.erase(0, n);
-    if (!given) {
-      flow_failed_ = true;
-      co_return given;
-    }
-    left -= n;
-    bytes_out_ += n;
-  }
-  for (int reads = 1; left > 0; reads++) {
+Task<bool> ServiceCall::give_content() {
+  const http::ResponseHead& head = desk_.parser.head();
+  ResponseBody body(head, service_, desk_.in, desk_.chunks);
+  if (head.response.body.kind == http::BodyLength::Kind::exact) writer_.expect(head.response.body.size);
+  for (int reads = 1; !body.finished(); reads++) {
     auto room = co_await writer_.prepare();
     if (!room) {
-      flow_failed_ = true;
-      co_return std::unexpected(room.error());
+      flow_failed(room.error());
+      co_return false;
     }
-    std::optional<Result<std::size_t>> got = stream_.try_read(*room);
-    if (!got) {
-      writer_.commit(0);  // gives the buffer back while there is nothing to put in it
+    const std::size_t n = body.pull(*room);
+    writer_.commit(n);
+    bytes_out_ += n;
+    if (n == 0 && body.failure()) {
+      const Code code = body.failure()->code();
+      fail(link::flow_code_of(code), body.failure()->describe());
+      co_return false;
+    }
+    if (n == 0 && !body.finished()) {
       reads = 0;
-      co_await stream_.readable();
-      continue;
+      co_await service_.readable();
+    } else if (reads % kReadsInARow == 0) {
+      co_await flow_.loop().yield();
     }
-    writer_.commit(*got ? **got : 0);
-    if (!*got) co_return std::unexpected(got->error());
-    if (**got == 0) {
-      if (!size) co_return Result<void>();
-      co_return std::unexpected(Error(Code::reset, "the service closed the connection inside of its answer"));
-    }
-    left -= **got;
-    bytes_out_ += **got;
-    if (reads % kReadsInARow == 0) co_await flow_.loop().yield();
   }
-  co_return Result<void>();
-}
-
-Task<Result<void>> ServiceCall::give_chunked() {
-  for (int reads = 1;; reads++) {
-    std::size_t at = 0;
-    for (;;) {
-      auto step = chunks_.step(std::string_view(connection_.input).substr(at));
-      if (!step) co_return std::unexpected(bad_answer(step.error().text));
-      at += step->skip;
-      if (step->state == http::ChunkDecoder::State::end) {
-        connection_.input.erase(0, at);
-        co_return Result<void>();
-      }
-      if (step->state == http::ChunkDecoder::State::more) break;
-      auto giving = writer_.data(bytes_of(std::string_view(connection_.input).substr(at, step->data)));
-      auto given = co_await giving;
-      if (!given) {
-        flow_failed_ = true;
-        co_return given;
-      }
-      at += step->data;
-      bytes_out_ += step->data;
-    }
-    connection_.input.erase(0, at);
-    auto reading = read_more();
-    auto more = co_await reading;
-    if (!more) co_return std::unexpected(more.error());
-    if (!*more) co_return std::unexpected(Error(Code::reset, "the service closed the connection inside of its answer"));
-    if (reads % kReadsInARow == 0) co_await flow_.loop().yield();
+  auto finished = co_await writer_.finish(body.trailers());
+  if (!finished) {
+    if (finished.error().code() == Code::too_large)
+      fail(link::FlowCode::protocol, finished.error().describe());
+    else
+      flow_failed(finished.error());
+    co_return false;
   }
+  co_return true;
 }
 
 }  // namespace fairlead::http_plugin
