@@ -62,23 +62,25 @@ Task<void> ServerConnection::run() {
   for (;;) {
     const bool there = co_await next_head();
     if (!there) break;
-    Exchange::After after{};
-    {
-      const std::shared_ptr<Rules> rules = ingress_.rules;  // `policy` is theirs
-      Exchange exchange(ingress_, *client_, origin_, policy(), work_);
-      after = co_await exchange.run();
-    }
+    const Exchange::After after = co_await serve_one();
     client_->desk->in.unpin();
     client_->desk->parser.reset();
-    if (after == Exchange::After::next) continue;
     if (after == Exchange::After::done) co_return;
     if (after == Exchange::After::reset) {
       client_->stream().reset();
       co_return;
     }
-    break;
+    if (after == Exchange::After::close) break;
   }
   co_await linger();
+}
+
+// Apart from run(), so that a connection that idles does not keep the room for it.
+Task<Exchange::After> ServerConnection::serve_one() {
+  const std::shared_ptr<Rules> rules = ingress_.rules;  // the policy is theirs
+  Exchange exchange(ingress_, *client_, origin_, policy(), work_);
+  const Exchange::After after = co_await exchange.run();
+  co_return after;
 }
 
 Task<bool> ServerConnection::begin() {

@@ -21,6 +21,7 @@ class ServerConnection : public ListHook {
   Task<Result<void>> read_proxy_header();
   // The next head is in the desk. False: there will be none.
   Task<bool> next_head();
+  Task<Exchange::After> serve_one();
   // Takes the whole head, if it is there. nullopt: more is needed.
   std::optional<std::expected<void, http::Refusal>> parse();
   Task<void> refuse(http::Refusal why);
