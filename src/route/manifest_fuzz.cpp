@@ -1,7 +1,8 @@
 // Bytes to rules: a file of manifests, for the cloud and for an edge. What is in force refers only to what is there, and each
-// connection gets an answer.
+// connection and request gets an answer.
 #include <cstdint>
 
+#include "route/http_rules.h"
 #include "route/manifests.h"
 #include "route/picker.h"
 
@@ -19,6 +20,34 @@ class OneNode : public route::NodeDirectory {
   NodeName name_ = NodeName::parse("a").value();
 };
 
+void check(const route::Snapshot& snapshot, const route::WeightedBackend& share) {
+  if (!share.backend) return;
+  const route::Backend& backend = snapshot.backend(*share.backend);
+  if (share.targets.empty()) __builtin_trap();
+  for (std::uint32_t t : share.targets)
+    if (t >= backend.targets.size()) __builtin_trap();
+}
+
+void check(const route::Snapshot& snapshot, const route::HttpPort& port) {
+  if (port.bind.port == 0 || port.hosts.empty()) __builtin_trap();
+  http::Fields fields;
+  fields.add("version", "one");
+  for (const route::HttpHost& host : port.hosts) {
+    if (port.tls != host.tls.has_value()) __builtin_trap();
+    std::string name = host.hostname.value_or("example.com");
+    if (name.starts_with("*.")) name = "a" + name.substr(1);
+    if (port.find(name) == nullptr) __builtin_trap();
+    for (std::string_view path : {"/", "/a", "/shop/cart"}) {
+      const route::HttpMatch m = port.match({.host = name, .path = path, .query = "a=b", .method = "GET", .fields = fields});
+      if (m.prefix > path.size()) __builtin_trap();
+      if (m.rule == nullptr) continue;
+      for (const route::HttpShare& share : m.rule->backends) check(snapshot, share);
+      for (const route::HttpFilter& f : m.rule->filters)
+        if (const auto* mirror = std::get_if<route::MirrorFilter>(&f)) check(snapshot, mirror->to);
+    }
+  }
+}
+
 void check(const route::Manifests& manifests, const route::Site& site) {
   const OneNode nodes;
   const auto snapshot = route::Snapshot::build(manifests, site);
@@ -26,16 +55,11 @@ void check(const route::Manifests& manifests, const route::Site& site) {
   Random random(1);
   for (const route::TcpListener& l : snapshot->tcp_listeners()) {
     if (l.bind.port == 0) __builtin_trap();
-    for (const route::WeightedBackend& share : l.backends) {
-      if (!share.backend) continue;
-      const route::Backend& backend = snapshot->backend(*share.backend);
-      if (share.targets.empty()) __builtin_trap();
-      for (std::uint32_t t : share.targets)
-        if (t >= backend.targets.size()) __builtin_trap();
-    }
+    for (const route::WeightedBackend& share : l.backends) check(*snapshot, share);
     if (Result<route::Choice> c = picker.pick(l, random); c && c->node.has_value() == (site.role == route::Site::Role::edge))
       __builtin_trap();
   }
+  for (const route::HttpPort& port : snapshot->http_ports()) check(*snapshot, port);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ struct NodeChoice {
 };
 
 enum class Protocol : std::uint8_t { http, https, tls, tcp, udp, mqtt };
-std::string_view name(Protocol p);                                   // "TCP", "fairlead.dev/MQTT"
+std::string_view name(Protocol p);  // "TCP", "fairlead.dev/MQTT"
 inline bool is_http(Protocol p) { return p == Protocol::http || p == Protocol::https; }
 inline bool is_supported(Protocol p) { return p == Protocol::tcp || is_http(p); }  // by this version
 inline bool is_datagram(Protocol p) { return p == Protocol::udp; }
@@ -140,29 +140,29 @@ struct Target {
 // The node comes from the request: so one rule reaches every node that the NodeChoice beside it picks.
 struct NodeFrom {
   enum class Where : std::uint8_t { path_segment, host_label, header } where = Where::path_segment;
-  unsigned index = 1;   // which segment of the path, or label of the host name, from the left, from 1
+  unsigned index = 1;  // which segment of the path, or label of the host name, from the left, from 1
   std::string header;
-  bool strip = false;   // of a segment: the path that is sent on begins behind it
+  bool strip = false;  // of a segment: the path that is sent on begins behind it
 };
 
 // How requests are spread over the endpoints of a Backend: nodes and targets.
 struct Balancing {
   enum class Policy : std::uint8_t { round_robin, least_request, hash } policy = Policy::round_robin;
   enum class HashOn : std::uint8_t { source, header, cookie, path } hash_on = HashOn::source;
-  std::string hash_name;                        // of the header or cookie
-  std::map<NodeName, std::uint32_t> weights;    // of nodes; 1 where none is said
-  std::optional<NodeChoice> preferred;          // these while one of them is well; the others when none is
+  std::string hash_name;                      // of the header or cookie
+  std::map<NodeName, std::uint32_t> weights;  // of nodes; 1 where none is said
+  std::optional<NodeChoice> preferred;        // these while one of them is well; the others when none is
 };
 
 struct ActiveCheck {
   std::string path = "/";
-  std::string host;                             // empty: the target's
-  Duration interval = 10s, timeout = 2s;        // jittered by a tenth
+  std::string host;                       // empty: the target's
+  Duration interval = 10s, timeout = 2s;  // jittered by a tenth
   unsigned unhealthy_after = 3, healthy_after = 2;
   std::uint16_t status_first = 200, status_last = 399;
 };
 struct PassiveCheck {
-  unsigned failures = 5;                        // in a row, then out for `eject`, longer by that each time, up to ten times that
+  unsigned failures = 5;  // in a row, then out for `eject`, longer by that each time, up to ten times that
   Duration eject = 30s;
 };
 struct HealthCheck {
@@ -173,18 +173,18 @@ struct HealthCheck {
 // A breaker: what one Backend may have at once, over all of this side. 0: no limit.
 struct Limits {
   std::uint32_t requests = 0;
-  std::uint32_t connections = 0;                // of the egress's pool
+  std::uint32_t connections = 0;  // of the egress's pool
 };
 
 struct BackendTls {
-  std::string hostname;                         // SNI, and the name that the certificate must have
-  std::string ca_file;                          // empty: the system's trusted CAs
-  std::string ca_pem;                           // read from it when the rules were
+  std::string hostname;  // SNI, and the name that the certificate must have
+  std::string ca_file;   // empty: the system's trusted CAs
+  std::string ca_pem;    // read from it when the rules were
 };
 
 struct BackendTimeouts {
   Duration connect = 10s;
-  Duration idle = 55s;                          // in the pool: under the 60 s of common servers
+  Duration idle = 55s;  // in the pool: under the 60 s of common servers
 };
 
 struct Backend {
@@ -198,7 +198,7 @@ struct Backend {
   Limits limits;
   std::optional<BackendTls> tls;
   BackendTimeouts timeouts;
-  std::uint32_t proxy_protocol = 0;          // sent to the service: version 1 or 2; 0: none
+  std::uint32_t proxy_protocol = 0;  // sent to the service: version 1 or 2; 0: none
 };
 
 }  // namespace fairlead::route

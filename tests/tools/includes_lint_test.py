@@ -22,6 +22,7 @@ def found(tmp_path, path, include, **more):
     ("src/http/a_fuzz.cpp", "<boost/beast/http/parser.hpp>"),
     ("src/base/log.cpp", "<spdlog/spdlog.h>"),
     ("src/quic/engine.cpp", "<ngtcp2/ngtcp2.h>"),
+    ("src/route/regex.cpp", "<re2/re2.h>"),
     ("src/net/a.h", "<gnutls/gnutls.h>"),
     ("src/link/a.cpp", '"fairlead/v1/link.pb.h"'),
     ("src/link/a_test.cpp", '"sim/x.h"'),
@@ -50,6 +51,7 @@ def test_what_the_layers_allow_is_clean(tmp_path, path, include):
     ("src/base/other.cpp", "<spdlog/spdlog.h>", "spdlog"),
     ("src/link/a.cpp", "<gnutls/gnutls.h>", "GnuTLS"),
     ("src/net/a.cpp", "<ngtcp2/ngtcp2.h>", "ngtcp2"),
+    ("src/route/http_matcher.cpp", "<re2/re2.h>", "RE2"),
     ("src/link/a.cpp", '"y.h"', "no file"),
     ("src/link/a.cpp", '"fairlead/v1/gone.pb.h"', "no file"),
 ])
