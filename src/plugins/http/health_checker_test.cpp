@@ -39,7 +39,7 @@ std::shared_ptr<const route::Snapshot> rules(std::string_view health, std::strin
 }
 
 constexpr std::string_view kEverySecond =
-    "healthCheck: {active: {path: /healthz?x=1, interval: 1s, timeout: 200ms, unhealthyAfter: 3, healthyAfter: 2}}";
+    "healthCheck: {active: {path: '/healthz?x=1', interval: 1s, timeout: 200ms, unhealthyAfter: 3, healthyAfter: 2}}";
 
 // A cloud that checks what two edges have.
 class HealthWorld : public ::testing::Test {
@@ -136,7 +136,7 @@ TEST_F(HealthWorld, SilenceARefusalAndABrokenAnswerAreFailures) {
   };
   for (const Case& c : std::initializer_list<Case>{
            {{Step::hang()}, "edge-a well, edge-b health check"},
-           {{Step::refuse(link::FlowCode::unreachable)}, "edge-a well, edge-b UNREACHABLE"},
+           {{Step::refuse(link::FlowCode::unreachable)}, "edge-a well, edge-b as the test says"},
            {{Step::read_body(), Step::head(200), Step::data("half"), Step::abort(link::FlowCode::reset)}, "edge-a well, edge-b "},
            {{Step::read_body(), Step::head(200), Step::data("half"), Step::pause(300ms), Step::end()}, "edge-a well, edge-b health check"},
            {{Step::read_body(), Step::head(404), Step::end()}, "edge-a well, edge-b status 404"},
@@ -211,22 +211,31 @@ TEST_F(HealthWorld, SoManyAreUnderWayAtOnceAndNoMore) {
   EXPECT_EQ(asked("edge-a") + asked("edge-b"), 2 * kMaxChecksAtOnce);
 }
 
-// At an edge: what is in the cloud.
-TEST_F(HealthWorld, AnEdgeChecksWhatTheCloudHasForIt) {
-  ScriptedEgress service(world.loop);
-  world.cloud->egresses = {};
-  world.cloud->egresses.add(service);
-  service.scripts["7000"] = {{Step::read_body(), Step::head(500), Step::end()}};
-  TestEdge& edge = *edges["edge-a"];
+TEST(HealthChecker, AnEdgeChecksWhatTheCloudHasForIt) {
   class None final : public route::NodeDirectory {
     std::uint64_t version() const override { return 0; }
     bool is_connected(const NodeName&) const override { return false; }
     void for_each(FunctionRef<void(const NodeName&, const route::Labels&)>) const override {}
-  } none;
-  HealthChecker at_edge(world.loop, *edge.link, none, states);
-  at_edge.apply(rules(kEverySecond, "cloud: {}"));
+  };
+  LinkWorld world({.rtt = 20ms});
+  ScriptedEgress service(world.loop);
+  world.cloud->egresses.add(service);
+  service.scripts["7000"] = {{Step::read_body(), Step::head(500), Step::end()}};
+  TestEdge& edge = world.edge("edge-a");
+  const None none;
+  auto states = std::make_shared<route::BackendStates>();
+  HealthChecker checker(world.loop, *edge.link, none, states);
+  checker.apply(rules(kEverySecond, "cloud: {}"));
+  EXPECT_EQ(checker.endpoints(), 1u);
+  world.loop.run_for(50us);
+  EXPECT_EQ(checker.counters().checks, 0u) << "not connected yet: nothing is asked, and nothing found out";
+  world.loop.run(edge.link->connected(), 10s);
   world.loop.run_for(4s);
-  EXPECT_EQ(state(), "cloud status 500");
+  const std::vector<route::EndpointReport> report = states->report(world.loop.now());
+  ASSERT_EQ(report.size(), 1u);
+  EXPECT_FALSE(report[0].node || report[0].healthy);
+  EXPECT_EQ(report[0].last_error, "status 500");
+  checker.apply(rules(""));
 }
 
 }  // namespace
