@@ -20,7 +20,7 @@ class ListenerTls : public testing::Test {
     std::ofstream(file) << text;
     return file;
   }
-  route::HttpHost host(const std::string& name, std::optional<std::string> hostname = {}) {
+  route::HttpHost host(const std::string& name, const std::optional<std::string>& hostname = {}) {
     const net::TlsCertificate made = ca_.server({hostname.value_or("default.example")});
     route::HttpHost host{.gateway = {"shop", "front"}, .name = name, .hostname = hostname, .tls = route::ListenerTls{}, .rules = nullptr};
     host.tls->certificate_file = write(name + ".pem", made.chain_pem);
