@@ -3,7 +3,7 @@ import pytest
 from tools.lint import findings
 
 TREE = {
-    "src/CMakeLists.txt": "foreach(LAYER base http runtime net quic wire link plugins/tcp plugins/udp sim app cli)\n",
+    "src/CMakeLists.txt": "foreach(LAYER base http runtime net quic wire link route plugins/tcp plugins/udp sim app cli)\n",
     **{f"src/{layer}/x.h": "#pragma once\n" for layer in
        "base http runtime net quic link plugins/tcp plugins/udp sim app cli".split()},
     "proto/fairlead/v1/link.proto": 'syntax = "proto3";\n',
