@@ -52,7 +52,7 @@ def http_to_edge(demo):
     echo = json.loads(demo.curl(demo.lab.cloud, f"http://127.0.0.1:{demo.front}/a/echo?x=1", "-H", "X-Asked: yes", "-d", "a body"))
     assert (echo["name"], echo["method"], echo["target"], echo["size"]) == (NODE, "POST", "/echo?x=1", 6), echo
     missing = demo.lab.cloud.run(["curl", "-sS", "--max-time", 5, "-w", " %{http_code}", f"http://127.0.0.1:{demo.front}/edge-z/x"]).stdout
-    assert missing.endswith(" 404") and "no-such-node" in missing, missing
+    assert missing.endswith(" 503") and "node-unreachable" in missing, missing
     return f"curl http://127.0.0.1:{demo.front}/files/hello; POST to /a/echo; /edge-z/x", \
         f"{answer}; {echo['method']} {echo['target']} at {echo['name']}; a node that is none: {missing}"
 

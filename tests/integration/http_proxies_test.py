@@ -61,20 +61,26 @@ def test_curl_sends_a_proxy_header(behind_proxy):
     assert behind_proxy.curl("--fail", "--haproxy-protocol", f"{behind_proxy.url}/").stdout
 
 
+def served(way, first):
+    """Whether a request is that comes behind these bytes."""
+    try:
+        with http_client.Client(way.client.host, way.entrance, first=first) as client:
+            return client.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+    except ConnectionResetError:
+        return False
+
+
 @pytest.mark.parametrize("first", [b"", b"PROXY TCP4 203.0.113.9\r\n", b"PROXY TCP4 999.0.113.9 192.0.2.1 5000 80\r\n",
                                    V2 + b"\xff\x11\x00\x0c" + bytes(12)])
 def test_a_connection_without_a_good_proxy_header_is_not_served(behind_proxy, first):
-    with http_client.Client(behind_proxy.client.host, behind_proxy.entrance, first=first) as client:
-        assert not client.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200")
-    with http_client.Client(behind_proxy.client.host, behind_proxy.entrance, first=b"PROXY UNKNOWN\r\n") as client:
-        assert client.get("/").status == 200
+    assert not served(behind_proxy, first)
+    assert served(behind_proxy, b"PROXY UNKNOWN\r\n")
 
 
 def test_a_proxy_header_of_an_untrusted_client_is_not_believed(http):
     policy = http_rules.listener_policy("distrust", "distrust", trustedProxies=["192.0.2.0/24"], proxyProtocol=True)
     way = http.to_edge("distrust", policies=[policy])
-    with http_client.Client(way.client.host, way.entrance, first=b"PROXY TCP4 203.0.113.9 192.0.2.1 5000 80\r\n") as client:
-        assert not client.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert not served(way, b"PROXY TCP4 203.0.113.9 192.0.2.1 5000 80\r\n")
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -29,25 +29,20 @@ def modify(kind, **edits):
     return {"type": key[0].upper() + key[1:], key: edit}
 
 
-def told(port):
-    """Backends that tell which rule was taken, by a header that the rule sets."""
-    return [backend("told", NODE, port)]
-
-
-def telling(name, **more):
-    return rule("told", filters=[modify("response", set=[("X-Rule", name)])], **more)
+def telling(to, name, **more):
+    """A rule that tells that it was taken."""
+    return rule(to, filters=[modify("response", set=[("X-Rule", name)])], **more)
 
 
 def test_the_most_specific_match_wins(http):
-    way = http.to_edge(
-        "specific",
-        telling("any"), telling("prefix", path="/shop"), telling("longer", path="/shop/cart"),
-        telling("exact", matches=[match("/shop/cart", "Exact")]),
-        telling("method", matches=[match("/shop", method="POST")]),
-        telling("header", matches=[match("/shop", headers=[{"name": "X-Beta", "value": "yes"}])]),
-        telling("query", matches=[match("/shop", queryParams=[{"name": "v", "value": "2"}])]),
-        telling("regex", matches=[match("/items/[0-9]+", "RegularExpression")]),
-        backends=told(http.edge_port))
+    rules = {
+        "any": {}, "prefix": {"path": "/shop"}, "longer": {"path": "/shop/cart"}, "exact": {"matches": [match("/shop/cart", "Exact")]},
+        "method": {"matches": [match("/shop", method="POST")]},
+        "header": {"matches": [match("/shop", headers=[{"name": "X-Beta", "value": "yes"}])]},
+        "query": {"matches": [match("/shop", queryParams=[{"name": "v", "value": "2"}])]},
+        "regex": {"matches": [match("/items/[0-9]+", "RegularExpression")]},
+    }
+    way = http.to_edge("specific", *(telling("specific-edge", name, **matches) for name, matches in rules.items()))
 
     def taken(target, *fields, method="GET"):
         with way.connect() as client:
@@ -64,10 +59,9 @@ def test_the_most_specific_match_wins(http):
 
 
 def test_host_names_choose_the_route(http):
-    port = http.edge_port
-    way = http.to_edge("hosts", rule("told", filters=[modify("response", set=[("X-Rule", "any")])]), backends=told(port))
+    way = http.to_edge("hosts", telling("hosts-edge", "any"))
     for name, hostname in (("one", "one.test"), ("wild", "*.wild.test")):
-        http.cloud.rules(f"hosts-{name}", text(route(f"hosts-{name}", telling(name), parent="hosts", hostnames=[hostname])))
+        http.cloud.rules(f"hosts-{name}", text(route(f"hosts-{name}", telling("hosts-edge", name), parent="hosts", hostnames=[hostname])))
 
     def taken(host):
         return way.get("/", ("Host", host)).header("x-rule")
@@ -79,9 +73,9 @@ def test_host_names_choose_the_route(http):
 
 
 def test_headers_are_set_added_and_removed(http):
-    way = http.to_edge("headers", rule("told", filters=[
+    way = http.to_edge("headers", rule("headers-edge", filters=[
         modify("request", set=[("X-Set", "new")], add=[("X-Add", "more")], remove=["X-Gone"]),
-        modify("response", set=[("X-MiXed-CaSe", "set")], add=[("X-Extra", "1")], remove=["X-Origin"])]), backends=told(http.edge_port))
+        modify("response", set=[("X-MiXed-CaSe", "set")], add=[("X-Extra", "1")], remove=["X-Origin"])]))
     answer = way.get("/", ("X-Set", "old"), ("X-Add", "first"), ("X-Gone", "x"))
     got = [(name, value) for name, value in map(tuple, answer.json()["headers"]) if name.startswith("X-") and "Forwarded" not in name]
     assert got == [("X-Set", "new"), ("X-Add", "first"), ("X-Add", "more")] or got == [("X-Set", "new"), ("X-Add", "first,more")], got
@@ -94,10 +88,9 @@ def test_paths_and_hosts_are_rewritten(http):
 
     way = http.to_edge(
         "rewrites",
-        rule("told", path="/old", filters=rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"})),
-        rule("told", path="/strip", filters=rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"})),
-        rule("told", path="/full", filters=rewrite(hostname="inside.test", path={"type": "ReplaceFullPath", "replaceFullPath": "/one"})),
-        backends=told(http.edge_port))
+        rule("rewrites-edge", path="/old", filters=rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"})),
+        rule("rewrites-edge", path="/strip", filters=rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"})),
+        rule("rewrites-edge", path="/full", filters=rewrite(hostname="inside.test", path={"type": "ReplaceFullPath", "replaceFullPath": "/one"})))
     assert way.get("/old/a?b=c").json()["target"] == "/new/a?b=c"
     assert way.get("/old").json()["target"] == "/new"
     assert way.get("/strip/a").json()["target"] == "/a" and way.get("/strip").json()["target"] == "/"
@@ -113,7 +106,7 @@ def test_redirects_are_answered_here(http):
         "redirects",
         rule(path="/moved", filters=redirect(scheme="https", hostname="new.test", statusCode=301,
                                              path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/to"})),
-        rule(path="/port", filters=redirect(port=8443)), rule("told", path="/"), backends=told(http.edge_port))
+        rule(path="/port", filters=redirect(port=8443)), rule("redirects-edge", path="/"))
     with way.connect() as client:
         answer = client.get("/moved/a?b")
         assert (answer.status, answer.header("location")) == (301, "https://new.test/to/a?b")
@@ -125,7 +118,7 @@ def test_redirects_are_answered_here(http):
 def test_cors_is_answered_here_and_allowed_origins_are_told(http):
     cors = {"allowOrigins": ["https://app.test", "https://*.wide.test"], "allowMethods": ["GET", "PUT"], "allowHeaders": ["X-Token"],
             "exposeHeaders": ["X-Origin"], "allowCredentials": True, "maxAge": 60}
-    way = http.to_edge("cors", rule("told", filters=[{"type": "CORS", "cors": cors}]), backends=told(http.edge_port))
+    way = http.to_edge("cors", rule("cors-edge", filters=[{"type": "CORS", "cors": cors}]))
     with way.connect() as client:
         for asked, allowed in (("https://app.test", True), ("https://a.wide.test", True), ("https://evil.test", False)):
             before = client.ask("OPTIONS", "/", [("Origin", asked), ("Access-Control-Request-Method", "PUT")])
@@ -238,7 +231,8 @@ def test_a_request_may_name_its_node(two_edges, node_from, target, fields):
     for node in (NODE, OTHER):
         answer = ask(node)
         assert name_of(answer) == node and answer.json()["target"] == "/a/b"
-    problem(ask("edge-z"), 404, "no-such-node")
+    problem(ask("edge-z"), 503, "node-unreachable", "destination_unavailable")
+    problem(ask("no_node"), 404, "no-such-node", "destination_not_found")
 
 
 def test_a_session_stays_at_its_node(two_edges):
@@ -257,23 +251,27 @@ def test_a_session_stays_at_its_node(two_edges):
 
 
 def test_an_answer_by_its_status_is_tried_again_where_the_rule_says_so(http):
-    way = http.to_edge("retries", rule("told", retry={"codes": [503], "attempts": 2, "backoff": "10ms"}), backends=told(http.edge_port))
+    way = http.to_edge("retries", rule("retries-edge", retry={"codes": [503], "attempts": 2, "backoff": "10ms"}))
     assert way.get("/flaky?id=twice&fail=2&how=503").status == 200
     assert way.get("/flaky?id=thrice&fail=3&how=503").status == 503
     with way.connect() as client:
         assert client.ask("POST", "/flaky?id=body&fail=1&how=503", [], b"body").json()["size"] == 4
 
 
-def test_a_request_that_may_have_been_served_is_tried_again_only_where_its_rule_says_repeatable(http):
-    repeat = [match("/flaky", headers=[{"name": "X-Repeat", "value": "yes"}])]
-    rules = [rule("told", matches=repeat, filters=[policy_filter("repeat")], retry={"attempts": 2}), rule("told", retry={"attempts": 2})]
-    way = http.to_edge("repeatable", *rules, backends=told(http.edge_port), policies=[request_policy("repeat", repeatable=True)])
-    assert way.get("/flaky?id=r1&fail=1&how=close", ("X-Repeat", "yes")).status == 200
-    problem(way.get("/flaky?id=r2&fail=1&how=close"), 502, "service-reset")
+def test_a_request_that_may_have_been_served_is_tried_again_only_where_its_rule_says_so(http):
+    to_flaky = [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/flaky"}}}]
+    rules = [rule("repeatable-edge", path="/plain", filters=to_flaky),
+             rule("repeatable-edge", path="/retried", filters=to_flaky, retry={"attempts": 2}),
+             rule("repeatable-edge", path="/repeatable", filters=[*to_flaky, policy_filter("repeat")])]
+    way = http.to_edge("repeatable", *rules, policies=[request_policy("repeat", repeatable=True)])
+    with way.connect() as client:
+        for path in ("/retried", "/repeatable"):
+            assert client.ask("POST", f"{path}?id={path}&fail=1&how=close", [], b"body").json()["size"] == 4
+        problem(client.ask("POST", "/plain?id=plain&fail=1&how=close", [], b"body"), 502, "service-reset", "connection_terminated")
 
 
 def test_which_node_answered_is_told_where_the_rule_wants_it_and_in_the_access_log(http):
-    way = http.to_edge("which", rule("told", filters=[policy_filter("which")]), backends=told(http.edge_port),
+    way = http.to_edge("which", rule("which-edge", filters=[policy_filter("which")]),
                        policies=[request_policy("which", nodeHeader="X-Served-By")])
     assert way.get("/which").header("x-served-by") == NODE
     line = http.logged(path="/which")
@@ -291,4 +289,4 @@ def test_get_shows_routes_and_their_conditions(http):
     gateway = next(item for item in gateways["items"] if item["metadata"]["name"] == "shown")
     assert {condition["type"]: condition["status"] for condition in gateway["status"]["conditions"]}["Programmed"] == "True"
     table = http.site.fairlead("get", "routes", "--dir", http.cloud.folder).stdout
-    assert "shown" in table and "Accepted" in table
+    assert "default/shown" in table and "Backend default/missing is not there" in table

@@ -15,7 +15,16 @@ class Answer:
     def __init__(self, response, early=()):
         self.status, self.reason = response.status_code, response.reason.decode()
         self.fields = [(name.decode(), value.decode("latin-1")) for name, value in response.headers.raw_items()]
-        self.early, self.body, self.trailers = list(early), b"", []
+        self.early, self.trailers, self._pieces = list(early), [], []
+
+    @property
+    def body(self):
+        """What has come of it so far."""
+        self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    def add(self, piece):
+        self._pieces.append(bytes(piece))
 
     def header(self, name):
         """Values of the field joined as one list; None without it."""
@@ -99,7 +108,7 @@ class Client:
         """The next piece of the body; b"" at its end, when `answer` has its trailers."""
         event = self._event(answer)
         if isinstance(event, h11.Data):
-            answer.body += event.data
+            answer.add(event.data)
             return bytes(event.data)
         answer.trailers = [(name.decode(), value.decode()) for name, value in event.headers.raw_items()]
         return b""
@@ -161,7 +170,7 @@ def answers(data, *methods):
                 elif isinstance(event, h11.Response):
                     answer = Answer(event, early)
                 elif isinstance(event, h11.Data):
-                    answer.body += event.data
+                    answer.add(event.data)
                 else:
                     raise Broken(event, answer)
         except h11.RemoteProtocolError as error:
