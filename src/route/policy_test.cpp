@@ -109,6 +109,13 @@ TEST(ListenerPolicy, IsChecked) {
   EXPECT_EQ(problems_of(listener_policy("limits: {headSize: 1KiB, headTimeout: 100ms, idleTimeout: 24h}")), "");
 }
 
+TEST(ListenerPolicy, TwoObjectsOfOneNameAreAnErrorOfEveryKind) {
+  const std::string all = listener_policy("") + policy("RequestPolicy", "name: p", "") + http_route("name: p", "{name: g}", "{}");
+  std::vector<Problem> found = find_duplicates(decoded(all + all));
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_NE(to_text(found).find("HTTPRoute default/p is also in f.yaml:12"), std::string::npos) << to_text(found);
+}
+
 TEST(RequestPolicy, HoldsForTheRulesThatReferToIt) {
   const std::string reference = "{type: ExtensionRef, extensionRef: {group: fairlead.dev, kind: RequestPolicy, name: p}}";
   auto s =
