@@ -1,5 +1,4 @@
 """Changes and failures under load: nothing is cut that need not be."""
-import contextlib
 import json
 import signal
 import threading
@@ -83,47 +82,39 @@ class Load:
         return self.outcomes
 
 
-@contextlib.contextmanager
-def killed(http, node):
-    """The node is killed (kill -9), and back at the end of the block."""
-    http.site.edges[node].process.kill()
-    try:
-        yield
-    finally:
-        http.site.wait_gone(node, 10)
-        http.start_edge(node)
+def kill_and_restart(http, way, load):
+    """The second edge is killed (kill -9) and comes back. What was in flight on it is open until then, since it might have been an outage;
+    all else goes on with the first one.
+    """
+    http.site.edges[OTHER].process.kill()
+    http.site.wait_gone(OTHER, 10)
+    with way.connect() as client:
+        assert {(answer.status, answer.header("x-served-by")) for answer in (client.get("/") for _ in range(50))} == {(200, NODE)}
+    http.start_edge(OTHER)
+    seen = len(load.outcomes)
+    netlab.until(lambda: len(load.outcomes) > seen + 200, 10, "answers after its return")
+    return load.end()
 
 
 def test_an_edge_killed_under_load_fails_only_what_was_in_flight_on_it(two_edges):
-    http = two_edges
+    http, clients = two_edges, 16
     way = http.to_edge("killed", rule("killed-edge", filters=[policy_filter("killed")]),
                        backends=[backend("killed-edge", BOTH, http.edge_port)], policies=[request_policy("killed", nodeHeader="X-Served-By")])
-    clients = 16
     load = Load(way, clients, "/slow?ms=30")
     netlab.until(lambda: {node for node, *_ in load.outcomes} == {NODE, OTHER}, 5, "answers of both nodes")
-    with killed(http, OTHER):
-        seen = len(load.outcomes)
-        netlab.until(lambda: len(load.outcomes) > seen + 200, 15, "answers of the node that is left")
-        outcomes = load.end()
-    failed = [outcome for outcome in outcomes if outcome[1] != 200]
-    assert len(failed) <= clients, failed
+    failed = [outcome for outcome in kill_and_restart(http, way, load) if outcome[1] != 200]
+    assert 0 < len(failed) <= clients, failed
     for _, status, body in failed:
         assert status == "broken" or (status == 502 and json.loads(body)["code"] == "node-lost"), (status, body)
-    assert failed, "some were in flight"
 
 
 def test_repeatable_requests_survive_the_end_of_an_edge(two_edges):
     http = two_edges
-    way = http.to_edge("survive", rule("survive-edge", filters=[policy_filter("survive")], retry={"attempts": 2}),
-                       backends=[backend("survive-edge", BOTH, http.edge_port)],
+    way = http.to_edge("survive", rule("survive-edge", filters=[policy_filter("survive")]), backends=[backend("survive-edge", BOTH, http.edge_port)],
                        policies=[request_policy("survive", nodeHeader="X-Served-By", repeatable=True)])
-    load = Load(way, 8, "/slow?ms=30")
+    load = Load(way, 3, "/slow?ms=30")  # a backend may have three tries more at any time
     netlab.until(lambda: {node for node, *_ in load.outcomes} == {NODE, OTHER}, 5, "answers of both nodes")
-    with killed(http, OTHER):
-        seen = len(load.outcomes)
-        netlab.until(lambda: len(load.outcomes) > seen + 100, 15, "answers of the node that is left")
-        outcomes = load.end()
-    assert {status for _, status, _ in outcomes} == {200}
+    assert {status for _, status, _ in kill_and_restart(http, way, load)} == {200}
 
 
 def test_an_edge_that_stops_in_order_fails_nothing(two_edges):
