@@ -1,17 +1,44 @@
 #include "http/message.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "http/grammar.h"
 
 namespace fairlead::http {
 
-bool equal_name(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); i++)
+namespace detail {
+namespace {
+
+// Eight characters, capitals as small letters.
+std::uint64_t lower_each(std::uint64_t w) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  const std::uint64_t low = w & 0x7f * kEach;
+  const std::uint64_t from_a = low + (0x80 - 'A') * kEach;
+  const std::uint64_t past_z = low + (0x7f - 'Z') * kEach;
+  const std::uint64_t capitals = (from_a ^ past_z) & ~w & 0x80 * kEach;
+  return w | capitals >> 2;
+}
+bool equal_eight(const char* a, const char* b) {
+  std::uint64_t x, y;
+  std::memcpy(&x, a, sizeof x);
+  std::memcpy(&y, b, sizeof y);
+  return lower_each(x) == lower_each(y);
+}
+
+}  // namespace
+
+bool equal_but_for_case(const char* a, const char* b, std::size_t size) {
+  std::size_t i = 0;
+  for (; i + 8 <= size; i += 8)
+    if (!equal_eight(a + i, b + i)) return false;
+  if (size >= 8) return i == size || equal_eight(a + size - 8, b + size - 8);
+  for (; i < size; i++)
     if (lower(a[i]) != lower(b[i])) return false;
   return true;
 }
+
+}  // namespace detail
 
 const Field* Fields::find(std::string_view name) const {
   for (const Field& f : all_)

@@ -24,6 +24,22 @@ TEST(Fields, NamesAreEqualWhateverTheirCase) {
   EXPECT_FALSE(equal_name("[", "{"));
 }
 
+TEST(Fields, EachCharacterOfANameCounts) {
+  for (std::size_t size = 1; size < 20; size++) {
+    for (std::size_t at = 0; at < size; at++) {
+      for (unsigned c = 0; c < 256; c++) {
+        for (unsigned d : {c, c ^ 0x20, c ^ 0x80, c + 1, c - 1}) {
+          std::string a(size, 'x'), b(size, 'X');
+          a[at] = static_cast<char>(c);
+          b[at] = static_cast<char>(d);
+          ASSERT_EQ(equal_name(a, b), lower(a[at]) == lower(b[at])) << size << " " << at << " " << c << " " << d;
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(equal_name("", ""));
+}
+
 TEST(Fields, SetReplacesAllAtThePlaceOfTheFirst) {
   Fields f = fields({{"x", "0"}, {"A", "1"}, {"b", "2"}, {"a", "3"}});
   f.set("a", "new");
