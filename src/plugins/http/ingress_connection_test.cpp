@@ -63,6 +63,7 @@ TEST_F(Connections, WhatIsMalformedIsRefusedAndTheConnectionEnds) {
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", 400},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
+      {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 501},
       {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(70'000, 'x') + "\r\n\r\n", 431},
       {"GET /" + std::string(70'000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
@@ -96,12 +97,6 @@ TEST_F(Connections, AMalformedBodyIsRefusedAndNeverWholeAtTheService) {
   EXPECT_FALSE(seen()[0]->body_ended);
   EXPECT_TRUE(seen()[0]->aborted);
   EXPECT_EQ(egresses[0]->running, 0u);
-}
-
-TEST_F(Connections, TunnelsAndUnknownHostsAreRefused) {
-  User user = dial();
-  user.say("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
-  EXPECT_EQ(user.answer().status, 501u);
 }
 
 TEST_F(Connections, AHeadThatIsSlowIsTimedOut) {

@@ -83,6 +83,29 @@ TEST_F(Deaths, AUserThatGoesWhileItsAnswerComesCancels) {
   expect_nothing_left();
 }
 
+TEST_F(Deaths, AnEarlyAnswerIsHeardThoughTheBodyIsNotSentYet) {
+  serve("7000",
+        {{Step::read_some(), Step::head(413, {}, http::BodyLength::exact(9)), Step::data("too large"), Step::end(), Step::leave()}});
+  User user = dial();
+  user.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + std::string(1000, 'x'));
+  const Heard heard = user.answer();
+  EXPECT_EQ(heard.body, "too large");
+  user.say(std::string(10'000, 'x'));
+  EXPECT_EQ(user.state(), "end") << "not a reset, though there is more to come";
+  world.loop.run_for(3s);
+  expect_nothing_left();
+}
+
+TEST_F(Deaths, AnEarlyAnswerWhoseBodyIsThereKeepsTheConnection) {
+  serve("7000", {{Step::pause(1s), Step::head(200, {}, http::BodyLength::exact(2)), Step::data("ok"), Step::end()}});
+  User user = dial();
+  for (int i = 0; i < 2; i++) {
+    user.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n" + std::string(10'000, 'x'));
+    const Heard heard = user.answer();
+    EXPECT_EQ(heard.body, "ok");
+  }
+}
+
 TEST_F(Deaths, AUserThatDoesNotReadStopsItsServiceAndNobodyElse) {
   serve("7000", {{Step::read_body(), Step::head(200), Step::data(std::string(1000, 'x'), 50'000), Step::end()}, hello("quick")});
   User slow = dial();

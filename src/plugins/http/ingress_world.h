@@ -28,7 +28,7 @@ using link::ip;
 
 // What the far side does next with a flow.
 struct Step {
-  enum class Kind : std::uint8_t { wait, read_body, read_some, head, data, trailers, end, echo_body, echo_raw, hang, abort, refuse };
+  enum class Kind : std::uint8_t { wait, read_body, read_some, head, data, trailers, end, echo_body, echo_raw, hang, abort, refuse, leave };
   Kind kind;
   Duration wait{};
   unsigned status = 200;
@@ -55,6 +55,7 @@ struct Step {
   static Step echo_body() { return {.kind = Kind::echo_body}; }
   static Step echo_raw() { return {.kind = Kind::echo_raw}; }
   static Step hang() { return {.kind = Kind::hang}; }
+  static Step leave() { return {.kind = Kind::leave}; }  // whatever the asker still has to say
   static Step abort(link::FlowCode code) { return {.kind = Kind::abort, .code = code}; }
   static Step refuse(link::FlowCode code, link::Delivered delivered = link::Delivered::no) {
     return {.kind = Kind::refuse, .refusal = {code, delivered, "as the test says"}};
@@ -126,6 +127,7 @@ class ScriptedEgress final : public link::Egress {
           what.aborted = flow->peer_code();
           co_return;
         }
+        case Step::Kind::leave: co_return;
         case Step::Kind::abort: flow->abort(step.code); co_return;
         case Step::Kind::refuse: {
           link::Refusal refusal = step.refusal;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <iterator>
 
 #include "http/encode.h"
 #include "observe/json_line.h"
@@ -20,6 +20,7 @@ struct Row {
   std::string_view proxy_error;
   bool retry_later;
 };
+// In the order of the codes.
 constexpr Row kRows[] = {
     {FlowCode::ok, 502, "internal", "proxy_internal_error", false},
     {FlowCode::cancelled, 502, "cancelled", "connection_terminated", false},
@@ -36,11 +37,17 @@ constexpr Row kRows[] = {
     {FlowCode::link_down, 503, "node-unreachable", "destination_unavailable", true},
     {FlowCode::internal, 502, "internal", "proxy_internal_error", false},
 };
+static_assert(std::size(kRows) == static_cast<std::size_t>(FlowCode::internal) + 1);
+static_assert([] {
+  for (std::size_t i = 0; i < std::size(kRows); i++)
+    if (kRows[i].code != static_cast<FlowCode>(i)) return false;
+  return true;
+}());
 
 }  // namespace
 
 OwnAnswer answer_of(const link::Refusal& refusal) {
-  const Row& row = *std::ranges::find(kRows, refusal.code, &Row::code);
+  const Row& row = kRows[static_cast<std::size_t>(refusal.code)];
   OwnAnswer answer{row.status, row.name, row.proxy_error, refusal.message, row.retry_later};
   if (refusal.code == FlowCode::deadline && refusal.delivered == Delivered::no) answer.proxy_error = "connection_timeout";
   if (refusal.code == FlowCode::link_down && refusal.delivered == Delivered::maybe) {

@@ -26,7 +26,6 @@ RequestContext::RequestContext(Ingress& ingress, Desk& d, const Origin& o)
 
 std::optional<OwnAnswer> RequestContext::find_rule() {
   const http::Request& asked = desk.parser.head().request;
-  if (asked.method == "CONNECT") return OwnAnswer{501, "no-tunnels", {}, "this is no proxy that opens tunnels", false};
   if (!asked.authority.empty()) {
     const auto authority = http::parse_authority(asked.authority);
     if (!authority) return OwnAnswer{400, "bad-host", "http_request_error", "the Host is not a name or an address", false};
