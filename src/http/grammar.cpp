@@ -43,6 +43,14 @@ const char* skip_visible(const char* p, const char* end) {
   return skip_until(p, end, [](std::uint64_t w) { return below(w, 0x21) | equal(w, 0x7f) | (w & kTop); });
 }
 
+bool is_value(std::string_view text) {
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  while ((p = skip_text(p, end)) != end)
+    if (*p++ != '\t') return false;
+  return true;
+}
+
 bool is_hop_by_hop(std::string_view name) {
   // By size, since this is asked of each field.
   switch (name.size()) {

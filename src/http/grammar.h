@@ -36,7 +36,6 @@ constexpr bool all(std::string_view text) {
 inline constexpr bool is_token_char(char c) { return detail::is<detail::kTokenBit>(c); }
 inline constexpr bool is_token(std::string_view text) { return !text.empty() && detail::all<detail::kTokenBit>(text); }
 inline constexpr bool is_value_char(char c) { return detail::is<detail::kValueBit>(c); }
-inline constexpr bool is_value(std::string_view text) { return detail::all<detail::kValueBit>(text); }
 inline constexpr bool is_hex(char c) { return detail::is<detail::kHexBit>(c); }
 inline constexpr bool is_unreserved(char c) { return detail::is<detail::kUnreservedBit>(c); }
 inline constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -46,6 +45,12 @@ inline constexpr unsigned hex_value(char c) { return static_cast<unsigned>(c <= 
 const char* skip_text(const char* p, const char* end);
 // The first character that is not visible ASCII; `end` if there is none.
 const char* skip_visible(const char* p, const char* end);
+bool is_value(std::string_view text);
+// Whether it is nothing but visible ASCII.
+inline bool is_visible(std::string_view text) {
+  const char* const begin = text.data();
+  return skip_visible(begin, begin + text.size()) == begin + text.size();
+}
 
 // A field of one connection (RFC 9110, 7.6.1) or of a message's framing: never passed on, never a trailer.
 bool is_hop_by_hop(std::string_view name);

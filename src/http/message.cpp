@@ -28,7 +28,9 @@ bool equal_eight(const char* a, const char* b) {
 
 }  // namespace
 
-bool equal_but_for_case(const char* a, const char* b, std::size_t size) {
+bool equal_but_for_case(std::string_view one, std::string_view other) {
+  const char *const a = one.data(), *const b = other.data();
+  const std::size_t size = one.size();
   std::size_t i = 0;
   for (; i + 8 <= size; i += 8)
     if (!equal_eight(a + i, b + i)) return false;

@@ -20,12 +20,12 @@ struct Field {
 };
 
 namespace detail {
-bool equal_but_for_case(const char* a, const char* b, std::size_t size);
+bool equal_but_for_case(std::string_view a, std::string_view b);  // of equal size
 }
 // Field names, tokens: ASCII case is ignored. Most of what is asked is told apart by size or first letter.
 inline bool equal_name(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  return a.empty() || (((a[0] ^ b[0]) & ~0x20) == 0 && detail::equal_but_for_case(a.data(), b.data(), a.size()));
+  return a.empty() || (((a[0] ^ b[0]) & ~0x20) == 0 && detail::equal_but_for_case(a, b));
 }
 
 class Fields {

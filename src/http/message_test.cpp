@@ -91,8 +91,9 @@ TEST(Grammar, TextIsSkippedUpToWhatIsNone) {
   // At each place of each length, so that both the words and what is left of one are tried.
   for (std::size_t size = 0; size < 20; size++) {
     const Tight clean(std::string(size, '~'));
-    EXPECT_EQ(skip_text(clean.view().data(), clean.view().data() + size), clean.view().data() + size);
-    EXPECT_EQ(skip_visible(clean.view().data(), clean.view().data() + size), clean.view().data() + size);
+    const char* const from = clean.view().data();
+    EXPECT_EQ(skip_text(from, from + size), from + size);
+    EXPECT_EQ(skip_visible(from, from + size), from + size);
     for (std::size_t at = 0; at < size; at++) {
       for (unsigned c = 0; c < 256; c++) {
         std::string text(size, c % 2 == 0 ? '~' : '!');

@@ -35,8 +35,7 @@ bool is_host_name(std::string_view text) {
 
 // Whether nothing would change and nothing is refused, as is so for nearly all paths.
 bool is_plain(std::string_view path) {
-  const char* const end = path.data() + path.size();
-  if (skip_visible(path.data(), end) != end) return false;
+  if (!is_visible(path)) return false;
   for (std::size_t i = 0; i < path.size(); i++) {
     const char c = path[i];
     if (c == '%' || c == '#' || c == '\\') return false;
