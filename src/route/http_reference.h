@@ -2,6 +2,7 @@
 // by looking at every match of every route and comparing them by the text of Gateway API.
 #pragma once
 #include <array>
+#include <map>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -26,18 +27,26 @@ inline std::string random_path(Choose choose) {
   return path.empty() || choose(4) == 0 ? path + "/" : path;
 }
 
+// Compiled once: that is what takes the time.
+inline std::shared_ptr<const Regex> regex_of(const std::string& text) {
+  static std::map<std::string, std::shared_ptr<const Regex>> known;
+  std::shared_ptr<const Regex>& found = known[text];
+  if (!found) found = Regex::parse(text).value();
+  return found;
+}
+
 inline RequestMatch random_match(Choose choose) {
   RequestMatch m;
   m.path = static_cast<RequestMatch::Path>(choose(3));
   if (m.path == RequestMatch::Path::regex) {
     m.path_value = one_of_words(std::array{"/a.*", "/(a|b)(/.*)?", ".*b", "/"}, choose);
-    m.path_regex = Regex::parse(m.path_value).value();
+    m.path_regex = regex_of(m.path_value);
   } else {
     m.path_value = random_path(choose);
   }
   auto value_match = [&](std::string name) {
     ValueMatch v{.name = std::move(name), .value = one_of_words(std::array{"1", "2"}, choose), .regex = {}};
-    if (choose(4) == 0) v.regex = Regex::parse("[" + v.value + "3]").value();
+    if (choose(4) == 0) v.regex = regex_of("[" + v.value + "3]");
     return v;
   };
   for (const char* name : {"x-a", "X-B"})
