@@ -146,5 +146,13 @@ TEST(BackendDecoder, AMistakeIsToldAtItsField) {
   }
 }
 
+TEST(BackendDecoder, ATcpRouteCannotUseABackendWhoseNodeTheRequestNames) {
+  const auto snapshot = built(gateway("name: g", "{name: tcp, port: 80, protocol: TCP}") +
+                              tcp_route("name: r", "{name: g}", backend_ref("name: b")) + backend("name: b", "nodeFrom: {pathSegment: 1}"));
+  EXPECT_FALSE(snapshot->tcp_listeners().at(0).backends.at(0).backend);
+  EXPECT_NE(to_text(snapshot->warnings()).find("spec.rules[0].backendRefs[0]: Backend default/b takes the node from the request"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace fairlead::route

@@ -1,7 +1,12 @@
 #include "route/backend_states.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <tuple>
 #include <unordered_set>
+
+#include "base/log.h"
 
 namespace fairlead::route {
 namespace {
@@ -21,6 +26,10 @@ void EndpointState::count_failure(TimePoint picked) {
 
 void EndpointState::set_health(bool good, std::string_view why) {
   healthy.store(good, std::memory_order_relaxed);
+  set_last_error(why);
+}
+
+void EndpointState::set_last_error(std::string_view why) {
   const std::lock_guard lock(mutex_);
   last_error_ = why;
 }
@@ -79,7 +88,11 @@ void BackendState::settle(const PassiveCheck& passive, TimePoint now) {
     state->ejections_ = state->ejections_ > forgiven ? state->ejections_ - static_cast<std::uint32_t>(forgiven) : 0;
     state->ejections_ = std::min(state->ejections_ + 1, kMaxEjections);
     state->out_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
-    state->out_until.store((now + passive.eject * state->ejections_).time_since_epoch().count(), std::memory_order_relaxed);
+    const Duration out = passive.eject * state->ejections_;
+    state->out_until.store((now + out).time_since_epoch().count(), std::memory_order_relaxed);
+    state->set_last_error(fmt::format("{} requests failed in a row", passive.failures));
+    log::warn("route", "Backend {}: {} at {} is out for {}: {} requests failed in a row", key_, state->name.target,
+              state->name.node ? state->name.node->value() : "cloud", fairlead::to_text(out), passive.failures);
   }
 }
 

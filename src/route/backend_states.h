@@ -55,6 +55,7 @@ struct EndpointState {
   }
   // The verdict of the active check.
   void set_health(bool good, std::string_view why);
+  void set_last_error(std::string_view why);
   std::string last_error() const;
 
   std::atomic<std::uint32_t> outstanding{0};

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "base/log.h"
 #include "route/balancer_world.h"
 
 namespace fairlead::route {
@@ -39,6 +40,7 @@ TEST(Ejection, ComesAfterSoManyFailuresInARow) {
   world.fail_at("a", 1);
   EXPECT_TRUE(is_out(world, "a"));
   EXPECT_TRUE(world.states->report(world.now).at(0).ejected);
+  EXPECT_EQ(world.states->report(world.now).at(0).last_error, "3 requests failed in a row");
   world.now += 10s - 1ns;
   EXPECT_TRUE(is_out(world, "a"));
   world.now += 1ns;
@@ -205,6 +207,7 @@ TEST(BackendStates, TwoListsOfOneEndpointAreOneState) {
 
 // For ThreadSanitizer, too.
 TEST(BackendStates, AreSharedByLoopsThatChangeTheirRules) {
+  log::capture([](log::Level, std::string_view, std::string_view) {});
   auto states = std::make_shared<BackendStates>();
   const std::string yaml = passive("failures: 2, eject: 1ms") + backend("name: c", "nodeName: n1");
   std::vector<std::thread> loops;
@@ -230,6 +233,7 @@ TEST(BackendStates, AreSharedByLoopsThatChangeTheirRules) {
       }
     });
   for (std::thread& t : loops) t.join();
+  log::capture(nullptr);
   EXPECT_GT(failed, 0);
   for (const EndpointReport& r : states->report({})) EXPECT_EQ(r.outstanding, 0u) << r.target;
 }

@@ -146,6 +146,12 @@ std::vector<WeightedBackend> Resolver::resolve_refs(const TcpRoute& route, Condi
     any_weight = any_weight || ref.weight > 0;
     made.emplace_back().weight = ref.weight;
     std::optional<Condition> bad = resolve_ref(route.meta.key.ns, ref, made.back());
+    if (!bad && made_->backend(*made.back().backend).node_from) {
+      bad = Condition{
+          "ResolvedRefs", no, "UnsupportedLocation",
+          fmt::format("Backend {} takes the node from the request (nodeFrom), and a TCP connection names none", ref.backend.to_text())};
+      made.back().backend.reset();
+    }
     if (!bad) continue;
     warn(route.meta.source, ref.at, fmt::format("spec.rules[0].backendRefs[{}]", i), bad->message);
     add_refusal(condition, *std::move(bad));
