@@ -7,6 +7,7 @@
 namespace fairlead::app {
 
 std::shared_ptr<const RuleSet> Rules::look(const Config& config, bool again) {
+  free_what_nobody_uses();
   const bool retry = ++looks_ % kRetryLooks == 0 && retry_.exchange(false);
   const bool certificates = tls_files_ && tls_files_->changed();
   const std::shared_ptr<const RuleSet> before = current();
@@ -18,9 +19,14 @@ std::shared_ptr<const RuleSet> Rules::look(const Config& config, bool again) {
   auto made = std::make_shared<const RuleSet>(make_rule_set(config, std::move(snapshot), before.get()));
   for (const net::Listeners::Failure& f : made->tls_failures) log::error("rules", "{}", f.error);
   if (certificates && made->tls_failures.empty()) log::info("rules", "took up changed certificates of listeners");
+  if (before && before->snapshot != made->snapshot) retired_.push_back(before->snapshot);
   if (!before || before->tls_files != made->tls_files) tls_files_.emplace(made->tls_files);
   std::lock_guard lock(mutex_);
   return current_ = made;
+}
+
+void Rules::free_what_nobody_uses() {
+  std::erase_if(retired_, [](const std::shared_ptr<const route::Snapshot>& snapshot) { return snapshot.use_count() == 1; });
 }
 
 // Rules that changed, or the empty ones while there never were good ones.
