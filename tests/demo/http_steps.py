@@ -25,7 +25,8 @@ def rules_of(*more):
     strip = [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}]
     tell = [policy_filter("tell")]
     return [rule("nginx-a", path="/files", filters=strip), rule("web-a", path="/a", filters=strip),
-            rule(("web-a", 3), ("web-b", 1), path="/shared", filters=strip), rule("pair", path="/slow", filters=tell), rule("any", filters=tell), *more]
+            rule(("web-a", 3), ("web-b", 1), path="/shared", filters=strip), rule("pair", path="/slow", filters=tell),
+            rule("any", filters=tell), *more]
 
 
 @step("HTTPRoutes are applied: in the cloud to two edges, on the edge to the cloud")
@@ -179,7 +180,8 @@ def change_under_load(demo):
             changed, {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/hello"}}}]))))
 
         def in_force():
-            head = demo.lab.cloud.run(["curl", "-sS", "--max-time", 5, "-D", "-", "-o", "/dev/null", f"http://127.0.0.1:{demo.front}/version"]).stdout
+            url = f"http://127.0.0.1:{demo.front}/version"
+            head = demo.lab.cloud.run(["curl", "-sS", "--max-time", 5, "-D", "-", "-o", "/dev/null", url]).stdout
             return f"x-version: {number}" in head.lower().splitlines()
 
         until(in_force, 3, f"change {number} in force")

@@ -34,7 +34,8 @@ def test_rules_that_change_under_load_cut_nothing(two_edges, files):
     way = http.to_edge("change", rule("change-a"), backends=backends)
     load = wrk.start(way.client.host, f"{way.url}/1k", 3, name="wrk-change")
     for number in range(8):
-        rules = [rule(("change-a", number % 2), ("change-b", 1 - number % 2)), rule("change-a", path=f"/new/{number}", filters=[version_header(number)])]
+        rules = [rule(("change-a", number % 2), ("change-b", 1 - number % 2)),
+                 rule("change-a", path=f"/new/{number}", filters=[version_header(number)])]
         http.cloud.rules("change", text(gateway("change", listener(way.entrance)), *backends, route("change", *rules)))
         netlab.until(lambda: way.get(f"/new/{number}").header("x-version") == str(number), 2, f"change {number} in force")
     assert load.alive, "the load went on meanwhile"
@@ -110,7 +111,8 @@ def test_an_edge_killed_under_load_fails_only_what_was_in_flight_on_it(two_edges
 
 def test_repeatable_requests_survive_the_end_of_an_edge(two_edges):
     http = two_edges
-    way = http.to_edge("survive", rule("survive-edge", filters=[policy_filter("survive")]), backends=[backend("survive-edge", BOTH, http.edge_port)],
+    way = http.to_edge("survive", rule("survive-edge", filters=[policy_filter("survive")]),
+                       backends=[backend("survive-edge", BOTH, http.edge_port)],
                        policies=[request_policy("survive", nodeHeader="X-Served-By", repeatable=True)])
     load = Load(way, 3, "/slow?ms=30")  # a backend may have three tries more at any time
     netlab.until(lambda: {node for node, *_ in load.outcomes} == {NODE, OTHER}, 5, "answers of both nodes")
