@@ -132,7 +132,7 @@ TEST(Hash, OnlyTheRequestsOfANodeThatGoesMove) {
     EXPECT_EQ(with_f[i], "f 127.0.0.1:1");
     moved++;
   }
-  EXPECT_NEAR(moved, 1000 / 6, 50);
+  EXPECT_NEAR(moved, 167, 50);
 }
 
 TEST(Hash, WhatIsNotWellLosesItsRequestsToTheOthersAndGetsThemBack) {
