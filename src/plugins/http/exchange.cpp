@@ -44,7 +44,8 @@ Exchange::Exchange(Ingress& ingress, Client& client, const Origin& origin, const
 Exchange::~Exchange() {
   work_.cancel_now();
   for (const Client::Limit limit : {Client::Limit::request, Client::Limit::attempt, Client::Limit::body}) client_.clear(limit);
-  if (!raw_done_ && !answer_.whole() && !client_lost_ && !broken_ && outcome_ == "OK") outcome_ = "ENDED";
+  // The process ends, or the client went away while no try was under way.
+  if (!raw_done_ && !answer_.whole() && outcome_ == "OK") outcome_ = "CANCELLED";
   count();
 }
 
