@@ -43,7 +43,8 @@ TEST(Rewrite, KeepsTheQuery) {
   http::Request request;
   request.authority = "a:80";
   request.target = "/foo/bar?x=/foo";
-  rewrite(request, 4, {.hostname = "other.example", .path = {route::PathRewrite::Kind::prefix, "/new"}}, texts);
+  const route::RewriteFilter filter{.hostname = "other.example", .path = {route::PathRewrite::Kind::prefix, "/new"}};
+  rewrite(request, 4, filter, texts);
   EXPECT_EQ(request.target, "/new/bar?x=/foo");
   EXPECT_EQ(request.authority, "other.example");
 }
