@@ -426,7 +426,10 @@ class IngressTest : public ::testing::Test {
         std::make_unique<HttpIngress>(*world.cloud_host, *world.cloud_link, *directory, std::make_shared<route::BackendStates>(), nullptr);
     user_host = &world.net.host("user", ip("192.0.2.50"));
   }
-  ~IngressTest() override { ingress.reset(); }
+  ~IngressTest() override {
+    ingress.reset();
+    world.edges.clear();  // what runs there uses the egresses
+  }
 
   // One rule for everything, with what `rule` and `backend` add to it, of two spaces' depth.
   static std::string manifest(const std::string& rule = "", const std::string& more = "", const std::string& backend = "",
