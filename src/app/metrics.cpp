@@ -68,6 +68,9 @@ void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::Htt
   count(registry, loop, "fairlead_http_upgrades_total", "Connections that became another protocol's (WebSocket).", c.upgrades);
   count(registry, loop, "fairlead_http_bytes_total", "Content of HTTP messages at the ingress.", c.bytes_in, {{"direction", "in"}});
   count(registry, loop, "fairlead_http_bytes_total", "Content of HTTP messages at the ingress.", c.bytes_out, {{"direction", "out"}});
+  registry
+      .histogram(loop, {"fairlead_http_request_seconds", "From the head of a request to the end of its answer.", {}}, c.seconds.buckets())
+      .copy_from(c.seconds);
   gauge(registry, loop, "fairlead_http_connections", "Connections of HTTP users that are open.", static_cast<double>(ingress.connections()));
 }
 

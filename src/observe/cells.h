@@ -57,6 +57,11 @@ class alignas(kCacheLine) Histogram {
     counts_[i].store(count(i) + 1, std::memory_order_relaxed);
     sum_.store(sum() + value, std::memory_order_relaxed);
   }
+  // What another one with the same buckets has counted, on the loop of both.
+  void copy_from(const Histogram& other) {
+    for (std::size_t i = 0; i <= buckets_.count; i++) counts_[i].store(other.count(i), std::memory_order_relaxed);
+    sum_.store(other.sum(), std::memory_order_relaxed);
+  }
   const Buckets& buckets() const { return buckets_; }
   std::uint64_t count(std::size_t bucket) const { return counts_[bucket].load(std::memory_order_relaxed); }
   double sum() const { return sum_.load(std::memory_order_relaxed); }

@@ -43,6 +43,20 @@ TEST(Registry, TheSameSeriesIsTheSameCellOnItsLoopOnly) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&registry.counter(kFirst, kOpened)) % kCacheLine, 0u);
 }
 
+TEST(Registry, AHistogramCanBeFilledFromOneThatWasKeptElsewhere) {
+  Histogram kept{kLatencyBuckets};
+  kept.observe(0.0005);
+  kept.observe(100);
+  Registry registry;
+  Histogram& cell = registry.histogram(LoopIndex(0), {"fairlead_seconds", "s", {}}, kLatencyBuckets);
+  cell.copy_from(kept);
+  kept.observe(0.0005);
+  cell.copy_from(kept);
+  EXPECT_EQ(cell.count(0), 2u);
+  EXPECT_EQ(cell.count(kLatencyBuckets.count), 1u);
+  EXPECT_DOUBLE_EQ(cell.sum(), 100.001);
+}
+
 TEST(Registry, AHistogramCountsUpToAndWithItsBounds) {
   Registry registry;
   const Series series{"fairlead_open_seconds", "Time to open.", {}};

@@ -250,7 +250,9 @@ Exchange::Step Exchange::after_failure(link::Refusal why, const route::Pick& pic
     return Step::try_again;
   }
   desk_.tried.push_back(endpoint_);
-  if (!may_try_again(why.delivered) || !context_.rules->balancer.may_retry(*pick.endpoint.backend)) return Step::give_own;
+  // What no service has seen costs no service anything: the budget is for the rest.
+  const bool within_budget = why.delivered == link::Delivered::no || context_.rules->balancer.may_retry(*pick.endpoint.backend);
+  if (!may_try_again(why.delivered) || !within_budget) return Step::give_own;
   // What no service has seen goes to another endpoint, at once. The same one is asked again only if the rule wants that.
   same_again_ = rule.retry.attempts > 0 || (rule.policy.repeatable && why.delivered == link::Delivered::maybe);
   if (same_again_) backoff_ = backoff();

@@ -101,9 +101,7 @@ void Exchange::count() {
   counters.bytes_out += out;
   const double seconds = std::chrono::duration<double>(took).count();
   if (!raw_done_) {
-    const auto* bucket = std::ranges::lower_bound(HttpIngressCounters::kBuckets, seconds);
-    counters.seconds[static_cast<std::size_t>(bucket - std::begin(HttpIngressCounters::kBuckets))]++;
-    counters.seconds_sum += seconds;
+    counters.seconds.observe(seconds);
   }
   write(ingress_.access_log, context_,
         {.begun = begun_,

@@ -14,6 +14,7 @@
 #include "net/listeners.h"
 #include "net/tls.h"
 #include "observe/access_log.h"
+#include "observe/cells.h"
 #include "route/balancer.h"
 #include "runtime/scope.h"
 
@@ -27,10 +28,7 @@ struct HttpIngressCounters {
   std::uint64_t malformed = 0;    // heads and bodies that were refused
   std::uint64_t retries = 0, mirrored = 0, upgrades = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;  // content, from and to users
-  // Seconds from the head to the end of the answer, as a histogram: upper bounds in kBuckets, the last for all above.
-  static constexpr double kBuckets[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
-  std::uint64_t seconds[std::size(kBuckets) + 1] = {};
-  double seconds_sum = 0;
+  observe::Histogram seconds{observe::kLatencyBuckets};  // from the head to the end of the answer
 };
 
 // The TLS of the listeners of one snapshot, read and checked off the loops, by bind address.

@@ -156,6 +156,16 @@ TEST_F(RulesOfTwoNodes, WhatWasNotDeliveredGoesToAnother) {
   EXPECT_GE(ingress->counters().retries, 1u);
 }
 
+TEST_F(RulesOfTwoNodes, ANodeThatDrainsFailsNothingHoweverManyAskItAtOnce) {
+  apply(manifest());
+  egresses[0]->scripts["7000"] = {{Step::pause(10ms), Step::refuse(link::FlowCode::draining)}};
+  std::vector<User> users;
+  for (int i = 0; i < 40; i++) users.push_back(dial());
+  for (User& user : users) user.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (User& user : users) EXPECT_EQ(user.answer().status, 200u);
+  EXPECT_GE(ingress->counters().retries, 15u);
+}
+
 TEST_F(RulesOfTwoNodes, WhatMayHaveBeenDeliveredIsNotTriedAgain) {
   apply(manifest());
   serve("7000", {{Step::read_body(), Step::abort(link::FlowCode::reset)}});
