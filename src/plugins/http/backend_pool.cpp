@@ -168,7 +168,7 @@ Task<link::FlowResult<BackendPool::Connection>> BackendPool::get(ServiceAddress 
 }
 
 void BackendPool::put_back(Connection connection) {
-  if (!connection.poolable_ || !dialler_.allows(connection.stream_->peer())) return;
+  if (!connection.poolable_ || !dialler_.allows(connection.stream_->peer())) return connection.close();
   Service& service = *std::exchange(connection.service_, nullptr);
   const TimePoint expiry = loop_.now() + connection.idle_;
   service.idle.push_back(std::make_unique<Idle>(service, std::move(connection.stream_), expiry));

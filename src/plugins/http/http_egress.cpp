@@ -148,7 +148,7 @@ Task<std::optional<link::FlowResult<Connection>>> HttpEgress::Impl::connect(Job&
 Task<bool> HttpEgress::Impl::call(Job& job, Connection connection) {
   job.line.reused = connection.reused();
   const ServiceCall::Limits limits{job.deadline, job.desk->head.service.response};
-  std::optional<ServiceCall> call(std::in_place, *job.desk, job.half, connection.stream(), connection.reused(), limits);
+  std::optional<ServiceCall> call(std::in_place, *job.desk, job.half, connection, limits);
   const ServiceCall::End end = co_await call->run();
   job.line.status = call->status();
   job.line.bytes_in = call->bytes_in();

@@ -30,16 +30,16 @@ bool is_of_connection(const http::Fields& fields, std::string_view name) {
 
 }  // namespace
 
-ServiceCall::ServiceCall(ServiceDesk& desk, RequestHalf& request, net::Stream& service, bool reused, Limits limits)
+ServiceCall::ServiceCall(ServiceDesk& desk, RequestHalf& request, BackendPool::Connection& connection, Limits limits)
     : desk_(desk),
       half_(request),
       flow_(request.flow),
-      service_(service),
+      connection_(connection),
+      service_(connection.stream()),
       request_(desk.head.request),
-      reused_(reused),
       limits_(limits),
       writer_(flow_),
-      out_(flow_.loop(), service, desk.out),
+      out_(flow_.loop(), service_, desk.out),
       left_(request_.body.kind == http::BodyLength::Kind::exact ? request_.body.size : 0),
       over_(flow_.loop()),
       request_ended_(flow_.loop()),
@@ -84,7 +84,7 @@ void ServiceCall::request_malformed(std::string_view what) { fail(link::FlowCode
 
 void ServiceCall::service_gone(const Error& error) {
   const bool repeatable = !out_.any_left() || (is_idempotent(request_.method) && !half_.content_used);
-  if (reused_ && !heard_ && repeatable) return finish(End::stale);
+  if (connection_.reused() && !heard_ && repeatable) return finish(End::stale);
   fail(link::flow_code_of(error.code()), error.describe());
 }
 
@@ -130,7 +130,7 @@ Task<Result<void>> ServiceCall::send(Bytes content) {
 
 Task<void> ServiceCall::upload() {
   const http::BodyLength::Kind kind = request_.body.kind;
-  http::put_request_head(out_.buffer(), request_, true);
+  http::put_request_head(out_.buffer(), request_, connection_.poolable());
   out_.flush_soon();
   if (kind == http::BodyLength::Kind::none || (kind == http::BodyLength::Kind::exact && left_ == 0)) completed();
   while (!half_.ended) {

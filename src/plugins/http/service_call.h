@@ -7,6 +7,7 @@
 #include <string>
 
 #include "http/head_parser.h"
+#include "plugins/http/backend_pool.h"
 #include "plugins/http/outgoing.h"
 #include "plugins/http/request_half.h"
 #include "plugins/http/response_body.h"
@@ -45,7 +46,7 @@ class ServiceCall {
     Duration response{};  // for the head of the answer, from when the request was sent; 0: none
   };
 
-  ServiceCall(ServiceDesk& desk, RequestHalf& request, net::Stream& service, bool reused, Limits limits);
+  ServiceCall(ServiceDesk& desk, RequestHalf& request, BackendPool::Connection& connection, Limits limits);
 
   Task<End> run();
   const link::Refusal& why() const { return why_; }
@@ -79,9 +80,9 @@ class ServiceCall {
   ServiceDesk& desk_;
   RequestHalf& half_;
   link::Flow& flow_;
+  BackendPool::Connection& connection_;
   net::Stream& service_;
   const http::Request& request_;
-  const bool reused_;
   const Limits limits_;
   RecordWriter writer_;
   Outgoing out_;
