@@ -50,20 +50,14 @@ void set_body(Message& m, const http::BodyLength& body) {
 template <class Message>
 Result<http::BodyLength> read_body(const Message& m) {
   switch (m.body()) {
-    case pb::HTTP_BODY_NONE:
-      return http::BodyLength::none();
-    case pb::HTTP_BODY_EXACT:
-      return http::BodyLength::exact(m.body_size());
-    case pb::HTTP_BODY_UNKNOWN:
-      return http::BodyLength::unknown();
-    default:
-      return fail(Code::invalid, "a length of the body that is not known here");
+    case pb::HTTP_BODY_NONE: return http::BodyLength::none();
+    case pb::HTTP_BODY_EXACT: return http::BodyLength::exact(m.body_size());
+    case pb::HTTP_BODY_UNKNOWN: return http::BodyLength::unknown();
+    default: return fail(Code::invalid, "a length of the body that is not known here");
   }
 }
 
-std::uint32_t to_ms(Duration d) {
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>((d + 1ms - 1ns) / 1ms, 0, UINT32_MAX));
-}
+std::uint32_t to_ms(Duration d) { return static_cast<std::uint32_t>(std::clamp<std::int64_t>((d + 1ms - 1ns) / 1ms, 0, UINT32_MAX)); }
 
 template <class Message>
 bool append(std::string& out, const Message& m, std::size_t limit) {
@@ -170,7 +164,8 @@ Result<void> DecodedHttpRequest::decode(Bytes body) {
     return fail(Code::invalid, "an HTTP target that is no path");
   if (!m->authority().empty() && !is_visible(m->authority())) return fail(Code::invalid, "an HTTP authority that is no host");
   if (!m->upgrade().empty() && !is_visible(m->upgrade())) return fail(Code::invalid, "an HTTP upgrade to what is no protocol");
-  if (!m->scheme().empty() && m->scheme() != "http" && m->scheme() != "https") return fail(Code::invalid, "an HTTP scheme that is not known");
+  if (!m->scheme().empty() && m->scheme() != "http" && m->scheme() != "https")
+    return fail(Code::invalid, "an HTTP scheme that is not known");
   TRY(read_fields(*m, request.fields));
   TRY_ASSIGN(request.body, read_body(*m));
   request.method = m->method();

@@ -30,7 +30,8 @@ MutableBytes mutable_bytes(std::string& text) { return std::as_writable_bytes(st
 
 Task<Result<void>> RecordWriter::head(const http::Response& response) {
   std::string bytes(kFixedHeader, '\0');
-  if (!wire::encode_http_response(bytes, response, kMaxRecord)) co_return fail(Code::too_large, "the answer's head is too large for the link");
+  if (!wire::encode_http_response(bytes, response, kMaxRecord))
+    co_return fail(Code::too_large, "the answer's head is too large for the link");
   put_fixed_header(mutable_bytes(bytes), RecordType::head, bytes.size() - kFixedHeader);
   auto writing = flow_.write(as_bytes(bytes));
   co_return co_await writing;
@@ -111,7 +112,8 @@ Task<Result<void>> RecordWriter::end_record() {
 Task<Result<void>> RecordWriter::finish(const http::Fields& trailers) {
   if (!trailers.empty()) {
     std::string bytes(kFixedHeader, '\0');
-    if (!wire::encode_http_trailers(bytes, trailers, kMaxRecord)) co_return fail(Code::too_large, "the trailers are too large for the link");
+    if (!wire::encode_http_trailers(bytes, trailers, kMaxRecord))
+      co_return fail(Code::too_large, "the trailers are too large for the link");
     put_fixed_header(mutable_bytes(bytes), RecordType::trailers, bytes.size() - kFixedHeader);
     auto writing = flow_.write(as_bytes(bytes));
     auto written = co_await writing;
