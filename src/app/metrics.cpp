@@ -71,7 +71,8 @@ void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::Htt
   registry
       .histogram(loop, {"fairlead_http_request_seconds", "From the head of a request to the end of its answer.", {}}, c.seconds.buckets())
       .copy_from(c.seconds);
-  gauge(registry, loop, "fairlead_http_connections", "Connections of HTTP users that are open.", static_cast<double>(ingress.connections()));
+  gauge(registry, loop, "fairlead_http_connections", "Connections of HTTP users that are open.",
+        static_cast<double>(ingress.connections()));
 }
 
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpEgressCounters& c) {

@@ -41,7 +41,8 @@ void set_programmed(std::vector<Condition>& conditions, const std::vector<const 
 }
 
 json::object parent_ref(const route::ParentRef& parent) {
-  json::object ref{{"group", parent.kind.group}, {"kind", parent.kind.kind}, {"namespace", parent.gateway.ns}, {"name", parent.gateway.name}};
+  json::object ref{
+      {"group", parent.kind.group}, {"kind", parent.kind.kind}, {"namespace", parent.gateway.ns}, {"name", parent.gateway.name}};
   if (parent.section) ref["sectionName"] = *parent.section;
   if (parent.port) ref["port"] = parent.port->value();
   return ref;
@@ -52,7 +53,8 @@ std::string location_of(const route::Backend& backend) {
   if (nodes == nullptr) return "cloud";
   if (const auto* name = std::get_if<NodeName>(&nodes->by)) return "node " + name->value();
   std::string labels;
-  for (const auto& [key, value] : std::get<route::Labels>(nodes->by)) labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", key, value);
+  for (const auto& [key, value] : std::get<route::Labels>(nodes->by))
+    labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", key, value);
   return "nodes " + (labels.empty() ? "of any label" : labels);
 }
 
@@ -177,7 +179,8 @@ std::string routes_json(const route::Snapshot& snapshot) {
   for (const route::RouteStatus& r : snapshot.routes()) {
     json::array parents;
     for (const route::ParentStatus& p : r.parents)
-      parents.push_back({{"parentRef", parent_ref(p.parent)}, {"controllerName", text(kController)}, {"conditions", conditions_json(p.conditions)}});
+      parents.push_back(
+          {{"parentRef", parent_ref(p.parent)}, {"controllerName", text(kController)}, {"conditions", conditions_json(p.conditions)}});
     json::object item{{"kind", text(r.kind)}, {"metadata", metadata(r.key, r.generation)}};
     item["status"] = json::object{{"parents", std::move(parents)}};
     items.push_back(std::move(item));
@@ -194,7 +197,9 @@ std::string backends_json(const route::Snapshot& snapshot, const std::vector<rou
       if (e.backend == b.meta.key.to_text())
         each.push_back({{"node", e.node ? e.node->value() : "cloud"},
                         {"target", e.target},
-                        {"state", !e.healthy ? "unhealthy" : e.ejected ? "ejected" : "well"},
+                        {"state", !e.healthy  ? "unhealthy"
+                                  : e.ejected ? "ejected"
+                                              : "well"},
                         {"requests", e.outstanding},
                         {"lastError", e.last_error}});
     json::object item{{"kind", "Backend"}, {"metadata", metadata(b.meta.key, b.meta.generation)}, {"location", location_of(b)}};
@@ -207,7 +212,8 @@ std::string backends_json(const route::Snapshot& snapshot, const std::vector<rou
 Result<std::string> objects_text(std::string_view from) {
   boost::system::error_code error;
   const json::value value = json::parse(from, error);
-  if (error || !value.is_object() || !value.get_object().contains("items")) return fail(Code::invalid, "the answer is not a list of objects");
+  if (error || !value.is_object() || !value.get_object().contains("items"))
+    return fail(Code::invalid, "the answer is not a list of objects");
   std::vector<std::vector<std::string>> rows;
   std::string notes;
   for (const json::value& v : items_of(value.get_object(), "items")) {

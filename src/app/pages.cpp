@@ -25,7 +25,8 @@ Task<admin::Response> ComponentPages::get(admin::Request request) {
     co_await component_.publish_metrics();
     co_return admin::Response{.content_type = std::string(observe::kTextContentType), .body = observe::to_text(registry_)};
   }
-  if (request.path == "/") co_return admin::Response{.body = "/healthz  /readyz  /metrics  /v1/status  /v1/gateways  /v1/routes  /v1/backends\n"};
+  if (request.path == "/")
+    co_return admin::Response{.body = "/healthz  /readyz  /metrics  /v1/status  /v1/gateways  /v1/routes  /v1/backends\n"};
   co_return admin::Response{.status = 404, .body = fmt::format("there is no {} here; / lists what there is\n", request.path)};
 }
 

@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(Each, CommandLineRefuses,
                                          Wrong{"BadLabel", "edge --dir e --label site", "KEY=VALUE"},                                     //
                                          Wrong{"BadLabelKey", "edge --dir e --label -=x", "--label"},                                     //
                                          Wrong{"BadOutput", "status --dir d -o yaml", "yaml"},                                            //
-                                         Wrong{"BadKind", "get pods --dir d", "pods"},                                                      //
+                                         Wrong{"BadKind", "get pods --dir d", "pods"},                                                    //
                                          Wrong{"NoKind", "get --dir d", "kind"},                                                          //
                                          Wrong{"NoPath", "validate", "--file"},                                                           //
                                          Wrong{"TooMuch", "version now", "now"}),

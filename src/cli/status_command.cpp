@@ -21,8 +21,8 @@ std::expected<std::string, Failure> ask(const std::filesystem::path& dir, std::s
   if (!answer) {
     const Code code = answer.error().code();
     if (code != Code::not_found && code != Code::refused) return std::unexpected(Failure(answer.error()));
-    return std::unexpected(Failure(ExitStatus::not_running,
-                                   Error::wrap(fmt::format("nothing is running on the folder {}", dir.native()), answer.error())));
+    return std::unexpected(
+        Failure(ExitStatus::not_running, Error::wrap(fmt::format("nothing is running on the folder {}", dir.native()), answer.error())));
   }
   if (answer->status != 200) return std::unexpected(Failure(Error(Code::internal, answer->body)));
   return std::move(answer->body);

@@ -112,8 +112,7 @@ TEST(Snapshot, ParametersThatAreNoPlacementAreRefused) {
 }
 
 TEST(Snapshot, AListenerOfAProtocolThatIsNotThereYetIsNotOpened) {
-  auto s =
-      built(gateway("name: g", kTcp + ", {name: web, port: 443, protocol: TLS}") + tcp_route("name: r", "{name: g}", kRef) + kBackend);
+  auto s = built(gateway("name: g", kTcp + ", {name: web, port: 443, protocol: TLS}") + tcp_route("name: r", "{name: g}", kRef) + kBackend);
   EXPECT_EQ(listeners(*s), "default/g tcp [::]:80 default/r; ");
   EXPECT_EQ(show(s->gateways().at(0).conditions), "Accepted=yes/ListenersNotValid Programmed=unknown/Pending ");
   EXPECT_EQ(show(s->gateways()[0].listeners.at(1).conditions),

@@ -18,8 +18,8 @@ namespace fairlead::wire {
 struct HttpService {
   bool tls = false;
   std::string server_name;
-  std::string ca_pem;                 // empty: the system's
-  std::uint32_t proxy_protocol = 0;   // version; 0: none
+  std::string ca_pem;                      // empty: the system's
+  std::uint32_t proxy_protocol = 0;        // version; 0: none
   Duration connect{}, idle{}, response{};  // 0: see http.proto
   std::uint32_t max_connections = 0;
 };

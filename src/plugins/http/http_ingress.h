@@ -27,7 +27,7 @@ struct HttpIngressCounters {
   std::uint64_t own_answers = 0;  // made here: no route, no node, malformed, ...
   std::uint64_t malformed = 0;    // heads and bodies that were refused
   std::uint64_t retries = 0, mirrored = 0, upgrades = 0;
-  std::uint64_t bytes_in = 0, bytes_out = 0;  // content, from and to users
+  std::uint64_t bytes_in = 0, bytes_out = 0;             // content, from and to users
   observe::Histogram seconds{observe::kLatencyBuckets};  // from the head to the end of the answer
 };
 

@@ -37,7 +37,8 @@ TcpIngress::TcpIngress(net::Network& network, link::Peers& peers, const route::N
       peers_(peers),
       nodes_(nodes),
       access_log_(access_log),
-      listeners_(network, [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { place(std::move(incoming), at); }),
+      listeners_(network,
+                 [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { place(std::move(incoming), at); }),
       connections_(network.loop()) {}
 
 TcpIngress::~TcpIngress() = default;
