@@ -118,6 +118,77 @@ TEST_F(Deaths, AUserThatDoesNotReadStopsItsServiceAndNobodyElse) {
   EXPECT_EQ(heard.body.size(), 50'000'000u);
 }
 
+// A request with a body in pieces, whose answer comes in pieces while the body is still on its way.
+constexpr std::string_view kPieces[] = {
+    "POST /x HTTP/1.1\r\nHo", "st: a\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r", "\n5\r\nde", "fgh\r\n", "0\r\n\r\n"};
+const Script kEchoInPieces = {Step::head(103),  Step::pause(3ms),  Step::head(200), Step::echo_body(),
+                              Step::pause(5ms), Step::data("end"), Step::end()};
+
+Task<void> say_in_pieces(Loop& loop, net::Stream& to) {
+  for (const std::string_view piece : kPieces) {
+    auto said = co_await to.write(as_bytes(piece));
+    if (!said) co_return;
+    co_await loop.sleep(7ms);
+  }
+}
+
+TEST_F(Deaths, AUserMayGoAtAnyMoment) {
+  serve("7000", {kEchoInPieces});
+  for (int i = 0; i < 240; i++) {
+    {
+      User user = dial();
+      Scope saying(world.loop);
+      saying.spawn(say_in_pieces(world.loop, user.stream()));
+      world.loop.run_for(std::chrono::microseconds(i / 2 * 1000 + 500));
+      saying.cancel_now();
+      if (i % 2 == 0)
+        user.reset();
+      else
+        user.shut();
+      world.loop.run_for(200ms);
+    }
+    EXPECT_EQ(egresses[0]->running, 0u) << i;
+    EXPECT_EQ(ingress->buffers_in_use(), 0u) << i;
+  }
+  expect_nothing_left();
+  serve("7000", {hello()});
+  EXPECT_EQ(get("/").body, "hello");
+}
+
+TEST_F(Deaths, ANodeMayGoAtAnyMoment) {
+  int whole = 0, own = 0, broken = 0;
+  for (int i = 0; i < 30; i++) {
+    serve("7000", {kEchoInPieces});
+    User user = dial();
+    Scope saying(world.loop);
+    saying.spawn(say_in_pieces(world.loop, user.stream()));
+    world.loop.run_for(std::chrono::milliseconds(4 * i));
+    kill_edge("edge-a");
+    Heard heard = user.answer("GET", 300s);
+    while (heard.whole && heard.status == 103) heard = user.answer("GET", 300s);
+    if (heard.whole && heard.status == 200) {
+      whole++;
+      EXPECT_EQ(heard.body, "abcdefghend") << i << ": what looks whole is whole";
+    } else if (heard.whole) {
+      own++;
+      EXPECT_TRUE(heard.status == 502 || heard.status == 503) << i << ": " << heard.status;
+    } else {
+      broken++;
+      EXPECT_EQ(heard.end, "reset") << i;
+    }
+    saying.cancel_now();
+    link::TestEdge& again = world.edge("edge-a");
+    again.egresses = {};
+    again.egresses.add(*egresses[0]);
+    world.loop.run(again.link->connected(), 60s);
+    serve("7000", {hello()});
+    EXPECT_EQ(get("/").body, "hello") << i;
+  }
+  EXPECT_GT(whole, 0);
+  EXPECT_GT(own, 0);
+  EXPECT_GT(broken, 0);
+}
+
 TEST_F(Deaths, ARefusalIsAnAnswerThatSaysWhy) {
   struct Case {
     link::FlowCode code;
