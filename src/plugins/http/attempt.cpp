@@ -68,12 +68,19 @@ Task<void> Attempt::run(link::Destination to, wire::FlowOpen open) {
 Task<void> Attempt::end_upload() {
   if (wants_upgrade_) {
     auto ended = co_await writer_->end_record();
-    if (ended && upgrade_refused_) static_cast<void>(flow_->shut());
     upload_ended_ = ended.has_value();
+    end_raw_half();
   } else {
     auto ended = co_await writer_->finish(body_.trailers());
     static_cast<void>(ended);
   }
+}
+
+// No raw bytes will follow a request whose upgrade was refused.
+void Attempt::end_raw_half() {
+  if (!upgrade_refused_ || !upload_ended_) return;
+  const auto shut = flow_->shut();
+  static_cast<void>(shut);  // the other half tells
 }
 
 Task<void> Attempt::upload() {
@@ -147,9 +154,8 @@ Task<void> Attempt::download() {
           co_return;
         }
         begun = true;
-        // No raw bytes will follow the request.
         upgrade_refused_ = wants_upgrade_;
-        if (upgrade_refused_ && upload_ended_) static_cast<void>(flow_->shut());
+        end_raw_half();
         judge_.begin_answer(response);
         break;
       }

@@ -52,6 +52,7 @@ class Attempt {
   Task<void> run(link::Destination to, wire::FlowOpen open);
   Task<void> upload();
   Task<void> end_upload();
+  void end_raw_half();
   Task<void> download();
   void over(State state);
   void refuse(link::Refusal why);
