@@ -166,10 +166,10 @@ TEST(Persistence, ReadsCookiesAmongOthers) {
   http::Fields fields;
   fields.add("Cookie", "a=1; session=x; sessions=y");
   fields.add("cookie", "late=z");
-  EXPECT_EQ(cookie_of(fields, "session"), "x");
-  EXPECT_EQ(cookie_of(fields, "late"), "z");
-  EXPECT_EQ(cookie_of(fields, "sess"), "");
-  EXPECT_EQ(cookie_of(fields, "a"), "1");
+  EXPECT_EQ(route::cookie_in(fields, "session"), "x");
+  EXPECT_EQ(route::cookie_in(fields, "late"), "z");
+  EXPECT_EQ(route::cookie_in(fields, "sess"), "");
+  EXPECT_EQ(route::cookie_in(fields, "a"), "1");
 }
 
 }  // namespace

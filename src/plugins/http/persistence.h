@@ -9,28 +9,13 @@
 #include "http/message.h"
 #include "plugins/http/texts.h"
 #include "route/http_rules.h"
+#include "route/request_key.h"
 
 namespace fairlead::http_plugin {
 
-// The value of a cookie (RFC 6265, 4.2.1), empty if there is none.
-inline std::string_view cookie_of(const http::Fields& fields, std::string_view name) {
-  for (const http::Field& field : fields) {
-    if (!http::equal_name(field.name, "Cookie")) continue;
-    std::string_view rest = field.value;
-    while (!rest.empty()) {
-      const std::size_t end = std::min(rest.find(';'), rest.size());
-      std::string_view pair = rest.substr(0, end);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      while (pair.starts_with(' ')) pair.remove_prefix(1);
-      if (pair.size() > name.size() && pair[name.size()] == '=' && pair.starts_with(name)) return pair.substr(name.size() + 1);
-    }
-  }
-  return {};
-}
-
 // What the client brought; empty: nothing.
 inline std::string_view brought(const http::Fields& fields, const route::SessionPersistence& persistence) {
-  if (persistence.type == route::SessionPersistence::Type::cookie) return cookie_of(fields, persistence.name);
+  if (persistence.type == route::SessionPersistence::Type::cookie) return route::cookie_in(fields, persistence.name);
   const http::Field* field = fields.find(persistence.name);
   return field != nullptr ? field->value : std::string_view();
 }
