@@ -1,7 +1,6 @@
 // docs/MANIFESTS.md shows manifests that work.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -12,7 +11,7 @@ namespace {
 
 std::string read_page() {
   std::stringstream text;
-  text << std::ifstream(std::filesystem::path(__FILE__).parent_path() / "../../docs/MANIFESTS.md").rdbuf();
+  text << std::ifstream(FAIRLEAD_SOURCE_DIR "/docs/MANIFESTS.md").rdbuf();
   return text.str();
 }
 
