@@ -1,39 +1,10 @@
 #include "route/http_matcher.h"
 
 #include <algorithm>
-#include <tuple>
-
-#include "http/target.h"
+#include <utility>
 
 namespace fairlead::route {
 namespace {
-
-// A text that lives as long as the thread, so that a match makes none.
-std::string& scratch() {
-  thread_local std::string text;
-  return text;
-}
-
-// The value of all headers of that name.
-std::optional<std::string_view> joined(const http::Fields& fields, std::string_view name, std::string& into) {
-  std::optional<std::string_view> value;
-  for (const http::Field& f : fields) {
-    if (f.name.size() != name.size() || !http::equal_name(f.name, name)) continue;
-    if (!value) {
-      value = f.value;
-      continue;
-    }
-    if (value->data() != into.data() || into.empty()) into.assign(*value);
-    into += ',';
-    into += f.value;
-    value = into;
-  }
-  return value;
-}
-
-bool takes(const ValueMatch& wanted, const std::optional<std::string_view>& value) {
-  return value && (wanted.regex ? wanted.regex->matches(*value) : *value == wanted.value);
-}
 
 bool is_any_path(const RequestMatch& m) { return m.path == RequestMatch::Path::prefix && m.path_value == "/"; }
 
@@ -43,16 +14,6 @@ std::string_view without_slash(std::string_view prefix) {
 }
 
 }  // namespace
-
-bool RequestMatch::takes_rest(const RequestToMatch& request) const {
-  if (!method.empty() && method != request.method) return false;
-  std::string& text = scratch();
-  for (const ValueMatch& h : headers) {
-    text.clear();
-    if (!takes(h, joined(request.fields, h.name, text))) return false;
-  }
-  return std::ranges::all_of(query, [&](const ValueMatch& q) { return takes(q, http::query_parameter(request.query, q.name, text)); });
-}
 
 bool takes_host(std::string_view pattern, std::string_view host) {
   if (!pattern.starts_with("*.")) return pattern == host;
@@ -91,33 +52,26 @@ void HttpMatcher::add(std::string_view hostname, std::uint32_t candidate) {
     host = &numbered(exact_, exact_index_.put(RollingHash::of(hostname), hostname));
 
   const RequestMatch& match = candidates_[candidate].match->request;
-  if (is_any_path(match)) return host->any_path.push_back(candidate);
+  if (is_any_path(match)) return host->any_path.add(candidate, match);
   if (match.path == RequestMatch::Path::regex) return host->regexes.push_back(candidate);
   if (match.path == RequestMatch::Path::exact) {
     const std::uint32_t n = host->exact_index.put(RollingHash::of(match.path_value), match.path_value);
     if (n == host->exact.size()) host->exact.emplace_back();
     host->longest_exact = std::max(host->longest_exact, match.path_value.size());
-    return host->exact[n].push_back(candidate);
+    return host->exact[n].add(candidate, match);
   }
   const std::string_view prefix = without_slash(match.path_value);
   const std::uint32_t n = host->prefix_index.put(RollingHash::of(prefix), prefix);
   if (n == host->prefixes.size()) host->prefixes.emplace_back();
   host->longest_prefix = std::max(host->longest_prefix, prefix.size());
-  host->prefixes[n].candidates.push_back(candidate);
+  host->prefixes[n].matches.add(candidate, match);
 }
 
 void HttpMatcher::finish(Host& host) const {
-  auto sort = [&](std::vector<std::uint32_t>& list) {
-    auto rank = [&](std::uint32_t n) {
-      const RequestMatch& m = candidates_[n].match->request;
-      return std::tuple(m.method.empty(), -static_cast<std::int64_t>(m.headers.size()), -static_cast<std::int64_t>(m.query.size()), n);
-    };
-    std::ranges::sort(list, [&](std::uint32_t a, std::uint32_t b) { return rank(a) < rank(b); });
-  };
-  for (auto& list : host.exact) sort(list);
-  for (auto& prefix : host.prefixes) sort(prefix.candidates);
-  sort(host.regexes);
-  sort(host.any_path);
+  for (MatchList& list : host.exact) list.finish();
+  for (Host::Prefix& prefix : host.prefixes) prefix.matches.finish();
+  host.any_path.finish();
+  std::ranges::sort(host.regexes, {}, [&](std::uint32_t n) { return std::pair(candidates_[n].match->request.precedence(), n); });
   for (std::uint32_t i = 0; i < host.prefixes.size(); i++) {
     std::string_view shorter = host.prefix_index.key(i);
     while (host.prefixes[i].shorter == HashIndex::kNone && shorter.size() > 1) {
@@ -154,7 +108,7 @@ bool HttpMatcher::find_in(const Host& host, const RequestToMatch& request, HttpM
   const std::string_view path = request.path;
   if (!host.exact.empty() && path.size() <= host.longest_exact)
     if (const std::uint32_t n = host.exact_index.find(RollingHash::of(path), path); n != HashIndex::kNone)
-      if (try_all(host.exact[n], request, path.size(), out)) return true;
+      if (take(host.exact[n].first(request), path.size(), out)) return true;
 
   if (!host.prefixes.empty() && path.starts_with('/')) {
     std::uint32_t longest = HashIndex::kNone;
@@ -167,24 +121,22 @@ bool HttpMatcher::find_in(const Host& host, const RequestToMatch& request, HttpM
       hash.add(path[i]);
     }
     for (std::uint32_t n = longest; n != HashIndex::kNone; n = host.prefixes[n].shorter)
-      if (try_all(host.prefixes[n].candidates, request, host.prefix_index.key(n).size(), out)) return true;
+      if (take(host.prefixes[n].matches.first(request), host.prefix_index.key(n).size(), out)) return true;
   }
 
-  for (const std::uint32_t n : host.regexes)
-    if (candidates_[n].match->request.path_regex->matches(path) && try_all({&n, 1}, request, path.size(), out)) return true;
-  return path.starts_with('/') && try_all(host.any_path, request, 0, out);
+  for (const std::uint32_t n : host.regexes) {
+    const RequestMatch& m = candidates_[n].match->request;
+    if (m.path_regex->matches(path) && m.takes_rest(request)) return take(n, path.size(), out);
+  }
+  return path.starts_with('/') && take(host.any_path.first(request), 0, out);
 }
 
-bool HttpMatcher::try_all(std::span<const std::uint32_t> candidates, const RequestToMatch& request, std::size_t prefix,
-                          HttpMatch& out) const {
-  for (const std::uint32_t n : candidates) {
-    const Candidate& c = candidates_[n];
-    if (!c.match->request.takes_rest(request)) continue;
-    out.rule = &c.route->rules[c.match->rule];
-    out.prefix = prefix;
-    return true;
-  }
-  return false;
+bool HttpMatcher::take(std::uint32_t candidate, std::size_t prefix, HttpMatch& out) const {
+  if (candidate == MatchList::kNone) return false;
+  const Candidate& c = candidates_[candidate];
+  out.rule = &c.route->rules[c.match->rule];
+  out.prefix = prefix;
+  return true;
 }
 
 }  // namespace fairlead::route

@@ -9,40 +9,20 @@
 //   4. the older route, then by namespace and name, then the order in the route
 //
 // Immutable, asked by any thread; a match allocates nothing. Host names and paths are looked up by hash, one step for each label or
-// segment, however many routes there are. Rules of one host name and one path are tried in turn, and so are regular expressions.
+// segment, however many routes there are, and rules of one host name and one path by the exact headers and query parameters that they
+// want. Regular expressions are tried in turn.
 #pragma once
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "route/hash_index.h"
 #include "route/http_rules.h"
-#include "route/regex.h"
+#include "route/match_list.h"
+#include "route/request_match.h"
 
 namespace fairlead::route {
-
-// A header or a query parameter. Of several headers of one name the values are joined with "," (RFC 9110, 5.3); of several query
-// parameters the first one counts.
-struct ValueMatch {
-  std::string name;
-  std::string value;
-  std::shared_ptr<const Regex> regex;  // none: exactly `value`
-};
-
-// HTTPRouteMatch: all of it must hold.
-struct RequestMatch {
-  enum class Path : std::uint8_t { exact, prefix, regex } path = Path::prefix;
-  std::string path_value = "/";  // normalized, as paths of requests are
-  std::shared_ptr<const Regex> path_regex;
-  std::vector<ValueMatch> headers, query;
-  std::string method;  // empty: any
-
-  // Whether method, headers and query are as they must be.
-  bool takes_rest(const RequestToMatch& request) const;
-};
 
 // The rules of one HTTPRoute, shared by all listeners that serve it.
 struct CompiledRoute {
@@ -73,13 +53,14 @@ class HttpMatcher {
   // What has one host name.
   struct Host {
     struct Prefix {
-      std::vector<std::uint32_t> candidates;
+      MatchList matches;
       std::uint32_t shorter = HashIndex::kNone;  // the next shorter prefix that is there
     };
     HashIndex exact_index, prefix_index;
-    std::vector<std::vector<std::uint32_t>> exact;
-    std::vector<Prefix> prefixes;                  // without "/"
-    std::vector<std::uint32_t> regexes, any_path;  // PathPrefix "/"
+    std::vector<MatchList> exact;
+    std::vector<Prefix> prefixes;  // without "/"
+    MatchList any_path;            // PathPrefix "/"
+    std::vector<std::uint32_t> regexes;
     std::size_t longest_exact = 0, longest_prefix = 0;
     std::uint32_t wider = HashIndex::kNone;  // of a "*." name: the next shorter one that is there
   };
@@ -92,7 +73,7 @@ class HttpMatcher {
   void finish(Host& host) const;
   std::uint32_t longest_wildcard(std::string_view host) const;
   bool find_in(const Host& host, const RequestToMatch& request, HttpMatch& out) const;
-  bool try_all(std::span<const std::uint32_t> candidates, const RequestToMatch& request, std::size_t prefix, HttpMatch& out) const;
+  bool take(std::uint32_t candidate, std::size_t prefix, HttpMatch& out) const;
 
   std::vector<std::shared_ptr<const CompiledRoute>> routes_;
   std::vector<Candidate> candidates_;       // by precedence of routes

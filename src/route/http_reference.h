@@ -45,7 +45,7 @@ inline RequestMatch random_match(Choose choose) {
     m.path_value = random_path(choose);
   }
   auto value_match = [&](std::string name) {
-    ValueMatch v{.name = std::move(name), .value = one_of_words(std::array{"1", "2"}, choose), .regex = {}};
+    ValueMatch v{.name = std::move(name), .value = one_of_words(std::array{"1", "2", "1,2"}, choose), .regex = {}};
     if (choose(4) == 0) v.regex = regex_of("[" + v.value + "3]");
     return v;
   };
