@@ -113,7 +113,7 @@ std::string mask_secrets(std::string_view line) {
     at += kMask.size();
   }
   // What follows one of these words is a credential.
-  static constexpr std::array<std::string_view, 6> kMarks = {"Bearer ", "Basic ", "token=", "token: ", "password=", "flt_"};
+  static constexpr std::array<std::string_view, 6> kMarks = {"Bearer ", "Basic ", "token=", "token: ", "password=", "fl1."};
   for (std::string_view mark : kMarks) {
     for (std::size_t at = 0; (at = out.find(mark, at)) != std::string::npos;) {
       at += mark.size();

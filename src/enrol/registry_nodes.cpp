@@ -1,0 +1,130 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "enrol/registry_impl.h"
+
+namespace fairlead::enrol {
+namespace {
+
+constexpr char kColumns[] = "SELECT name, key, serial, not_after, first_join, last_issue, forgotten, revoked FROM nodes ";
+
+Result<NodeRecord> read(const Statement& s) {
+  TRY_ASSIGN(NodeName name, NodeName::parse(s.text(0)));
+  NodeRecord node{.name = std::move(name),
+                  .key = std::nullopt,
+                  .serial = std::nullopt,
+                  .not_after = s.time(3),
+                  .labels = {},
+                  .first_join = s.time(4),
+                  .last_issue = s.time(5),
+                  .forgotten = s.maybe_time(6),
+                  .revoked = s.maybe_time(7)};
+  if (!s.null(1)) {
+    const Bytes key = s.blob(1);
+    pki::Sha256 digest{};
+    if (key.size() != digest.size()) return fail(Code::invalid, "the key of node {} has {} bytes", node.name, key.size());
+    std::ranges::copy(key, digest.begin());
+    node.key = pki::Fingerprint(digest);
+  }
+  if (!s.null(2)) {
+    TRY_ASSIGN(node.serial, pki::Serial::parse(s.text(2)));
+  }
+  return node;
+}
+
+Result<void> read_labels(Database& db, NodeRecord& node) {
+  TRY_ASSIGN(Statement s, db.prepare("SELECT key, value FROM labels WHERE node = ?", node.name.value()));
+  for (;;) {
+    TRY_ASSIGN(const bool row, s.step());
+    if (!row) return {};
+    node.labels.emplace(s.text(0), s.text(1));
+  }
+}
+
+std::unexpected<Error> no_node(const NodeName& name) {
+  return fail(Code::not_found, "no node {} has ever joined: `fairlead node list` shows those that have", name);
+}
+
+}  // namespace
+
+Result<std::vector<NodeRecord>> Registry::nodes() {
+  TRY_ASSIGN(Statement s, impl_->db.prepare((std::string(kColumns) + "ORDER BY name").c_str()));
+  std::vector<NodeRecord> all;
+  for (;;) {
+    TRY_ASSIGN(const bool row, s.step());
+    if (!row) return all;
+    TRY_ASSIGN(NodeRecord node, read(s));
+    TRY(read_labels(impl_->db, node));
+    all.push_back(std::move(node));
+  }
+}
+
+Result<std::optional<NodeRecord>> Registry::node(const NodeName& name) { return impl_->find_node(name); }
+
+Result<std::optional<NodeRecord>> Registry::Impl::find_node(const NodeName& name) {
+  TRY_ASSIGN(Statement s, db.prepare((std::string(kColumns) + "WHERE name = ?").c_str(), name.value()));
+  TRY_ASSIGN(const bool row, s.step());
+  if (!row) return std::nullopt;
+  TRY_ASSIGN(NodeRecord node, read(s));
+  TRY(read_labels(db, node));
+  return node;
+}
+
+Result<void> Registry::Impl::bind_node(const NodeName& name, const pki::Certificate& certificate, WallTime now) {
+  return db.run(
+      "INSERT INTO nodes(name, key, serial, not_after, first_join, last_issue) VALUES(?1, ?2, ?3, ?4, ?5, ?5) "
+      "ON CONFLICT(name) DO UPDATE SET key = ?2, serial = ?3, not_after = ?4, last_issue = ?5, forgotten = NULL",
+      name.value(), Bytes(certificate.fingerprint().bytes()), certificate.serial().to_text(), certificate.not_after(), now);
+}
+
+Result<NodeRecord> Registry::forget_node(const NodeName& name, std::string_view why, const Actor& by, WallTime now) {
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(std::optional<NodeRecord> node, impl_->find_node(name));
+  if (!node) return no_node(name);
+  TRY(impl_->db.run("UPDATE nodes SET key = NULL, forgotten = ? WHERE name = ?", now, name.value()));
+  TRY(impl_->write_line(by, now, "node.forget", name.value(), std::string(why)));
+  TRY(t.commit());
+  return *std::move(node);
+}
+
+Result<NodeRecord> Registry::set_revoked(const NodeName& name, bool revoked, std::string_view why, const Actor& by, WallTime now) {
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(std::optional<NodeRecord> node, impl_->find_node(name));
+  if (!node) return no_node(name);
+  std::optional<WallTime> at;
+  if (revoked) at = node->revoked.value_or(now);
+  TRY(impl_->db.run("UPDATE nodes SET revoked = ? WHERE name = ?", at, name.value()));
+  TRY(impl_->write_line(by, now, revoked ? "node.revoke" : "node.readmit", name.value(), std::string(why)));
+  TRY(t.commit());
+  return *std::move(node);
+}
+
+Result<NodeRecord> Registry::set_labels(const NodeName& name, const std::map<std::string, std::string>& labels, const Actor& by,
+                                        WallTime now) {
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(std::optional<NodeRecord> node, impl_->find_node(name));
+  if (!node) return no_node(name);
+  TRY(impl_->db.run("DELETE FROM labels WHERE node = ?", name.value()));
+  std::string text;
+  for (const auto& [key, value] : labels) {
+    TRY(impl_->db.run("INSERT INTO labels(node, key, value) VALUES(?, ?, ?)", name.value(), key, value));
+    text += fmt::format("{}{}={}", text.empty() ? "" : " ", key, value);
+  }
+  TRY(impl_->write_line(by, now, "node.label", name.value(), text));
+  TRY(t.commit());
+  return *std::move(node);
+}
+
+Result<void> Registry::record_issue(const NodeName& name, const pki::Certificate& certificate, Rebind rebind, std::string_view what,
+                                    const Actor& by, WallTime now) {
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(const std::optional<NodeRecord> node, impl_->find_node(name));
+  if (rebind == Rebind::refuse && node && node->key && *node->key != certificate.fingerprint())
+    return fail(Code::forbidden, "the name {} is bound to another key", name);
+  TRY(impl_->bind_node(name, certificate, now));
+  TRY(impl_->write_line(by, now, std::string(what), name.value(), fmt::format("serial {}", certificate.serial())));
+  return t.commit();
+}
+
+}  // namespace fairlead::enrol
