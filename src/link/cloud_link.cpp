@@ -37,6 +37,7 @@ Task<void> CloudLink::run() {
     while (greeting_ >= options_.greeting) co_await greeted_.wait();
     auto carrier = co_await endpoint_.accept();
     if (!carrier) co_return;
+    if (options_.divert && options_.divert(*carrier)) continue;
     greeting_++;
     tasks_.spawn(greet(*std::move(carrier)));
   }

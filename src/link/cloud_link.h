@@ -3,6 +3,7 @@
 // Invariant: nothing is taken from a connection before its certificate was checked (resumed ones too) and its Hello was valid and
 // named the certificate's node. Sessions of other loops are reached through `siblings`, by posting to their loop.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -46,6 +47,8 @@ class CloudLink final : public Peers {
     SessionOptions session;
     std::string software;
     std::size_t greeting = 1024;  // connections between handshake and Hello; the next ones wait in the endpoint's backlog
+    // Takes a connection that is not for sessions, if it is one (by its ALPN); nothing was checked about its peer. Null: all are.
+    std::function<bool(std::unique_ptr<net::MuxConnection>&)> divert;
   };
 
   CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses,

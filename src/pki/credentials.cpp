@@ -5,7 +5,7 @@
 
 namespace fairlead::pki {
 
-Credentials::Credentials(std::vector<Certificate> chain, TrustStore trust) : chain_(std::move(chain)), trust_(std::move(trust)) {
+Credentials::Credentials(std::vector<Certificate> chain, std::optional<TrustStore> trust) : chain_(std::move(chain)), trust_(std::move(trust)) {
   gnutls_certificate_credentials_t raw = nullptr;
   must(gnutls_certificate_allocate_credentials(&raw), "make credentials");
   native_.reset(raw, gnutls_certificate_free_credentials);
@@ -27,7 +27,7 @@ Result<std::shared_ptr<const Credentials>> Credentials::make(std::vector<Certifi
   return made;
 }
 
-std::shared_ptr<const Credentials> Credentials::anonymous(TrustStore trust) {
+std::shared_ptr<const Credentials> Credentials::anonymous(std::optional<TrustStore> trust) {
   return std::shared_ptr<const Credentials>(new Credentials({}, std::move(trust)));
 }
 

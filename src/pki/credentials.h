@@ -6,6 +6,7 @@
 // the same reason.
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "pki/certificate.h"
@@ -21,18 +22,18 @@ class Credentials {
   // `chain`: the own certificate first, then what leads to a CA. Refuses a key that is not the certificate's.
   static Result<std::shared_ptr<const Credentials>> make(std::vector<Certificate> chain, const PrivateKey& key, TrustStore trust);
 
-  // Shows nothing: a client that has no certificate yet.
-  static std::shared_ptr<const Credentials> anonymous(TrustStore trust);
+  // Shows nothing: a client that has no certificate yet. Without `trust` the caller judges the peer by other means.
+  static std::shared_ptr<const Credentials> anonymous(std::optional<TrustStore> trust = std::nullopt);
 
   const Certificate* certificate() const { return chain_.empty() ? nullptr : &chain_.front(); }
   const std::vector<Certificate>& chain() const { return chain_; }
-  const TrustStore& trust() const { return trust_; }
+  const TrustStore& trust() const { return trust_.value(); }  // there must be one
   gnutls_certificate_credentials_st* native() const { return native_.get(); }  // a gnutls_certificate_credentials_t
 
  private:
-  Credentials(std::vector<Certificate> chain, TrustStore trust);
+  Credentials(std::vector<Certificate> chain, std::optional<TrustStore> trust);
   std::vector<Certificate> chain_;
-  TrustStore trust_;
+  std::optional<TrustStore> trust_;
   std::shared_ptr<gnutls_certificate_credentials_st> native_;
 };
 

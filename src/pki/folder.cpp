@@ -36,7 +36,19 @@ Result<void> check_is_edge(const fs::path& dir) {
                     "`fairlead cert issue --node NAME --out DIR` in the cloud and copy it here");
 }
 
-Result<std::shared_ptr<const Credentials>> load_credentials(const fs::path& dir, const char* certificate, const char* key) {
+// The CA that issued `chain`, behind it: an edge that joins knows nothing but that CA's fingerprint, and must see its certificate.
+void add_issuer(std::vector<Certificate>& chain, const TrustStore& trust) {
+  if (chain.size() >= kMaxChain) return;
+  for (const Certificate& authority : trust.authorities()) {
+    const auto alone = TrustStore::from_certificates({authority});
+    if (!alone || alone->verify(chain) != TrustStore::Verdict::trusted) continue;
+    if (chain.back().fingerprint() != authority.fingerprint()) chain.push_back(authority);
+    return;
+  }
+}
+
+enum class Show : std::uint8_t { own_chain, with_issuer };
+Result<std::shared_ptr<const Credentials>> load_credentials(const fs::path& dir, const char* certificate, const char* key, Show show) {
   const fs::path certificate_file = dir / certificate, key_file = dir / key, authority_file = dir / file_name::kAuthority;
   TRY_ASSIGN(TrustStore trust, TrustStore::load(authority_file));
   TRY_ASSIGN(std::string pem, read_file(certificate_file, kMaxBundleSize));
@@ -45,6 +57,7 @@ Result<std::shared_ptr<const Credentials>> load_credentials(const fs::path& dir,
   if (chain.size() <= kMaxChain && trust.verify(chain) != TrustStore::Verdict::trusted)
     return fail(Code::invalid, "{} was not issued by a CA in {}: the two files come from different folders", certificate_file.native(),
                 authority_file.native());
+  if (show == Show::with_issuer) add_issuer(chain, trust);
   auto made = Credentials::make(std::move(chain), own, std::move(trust));
   if (!made)
     return fail(Error::wrap(fmt::format("{} and {} do not belong together", certificate_file.native(), key_file.native()), made.error()));
@@ -121,7 +134,7 @@ Result<void> add_revocation(const fs::path& dir, const Revocable& what, std::str
 
 Result<CloudIdentity> load_cloud(const fs::path& dir) {
   TRY(check_is_cloud(dir));
-  TRY_ASSIGN(auto credentials, load_credentials(dir, file_name::kCloud, file_name::kCloudKey));
+  TRY_ASSIGN(auto credentials, load_credentials(dir, file_name::kCloud, file_name::kCloudKey, Show::with_issuer));
   TRY_ASSIGN(MasterSecret master, MasterSecret::load(dir / file_name::kSecret));
   // Must exist: a list that went missing would let everybody in again.
   TRY_ASSIGN(RevocationList revoked, RevocationList::load(dir / file_name::kRevoked));
@@ -130,7 +143,7 @@ Result<CloudIdentity> load_cloud(const fs::path& dir) {
 
 Result<EdgeIdentity> load_edge(const fs::path& dir) {
   TRY(check_is_edge(dir));
-  TRY_ASSIGN(auto credentials, load_credentials(dir, file_name::kEdge, file_name::kEdgeKey));
+  TRY_ASSIGN(auto credentials, load_credentials(dir, file_name::kEdge, file_name::kEdgeKey, Show::own_chain));
   const Certificate& own = *credentials->certificate();
   Result<NodeName> node = node_of(own.common_name(), own.organizations());
   if (!node) return fail(Error::wrap(fmt::format("{} names no node", (dir / file_name::kEdge).native()), node.error()));

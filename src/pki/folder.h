@@ -57,7 +57,7 @@ using Revocable = std::variant<NodeName, Fingerprint, Serial>;
 Result<void> add_revocation(const std::filesystem::path& dir, const Revocable& what, std::string_view comment);
 
 struct CloudIdentity {
-  std::shared_ptr<const Credentials> credentials;
+  std::shared_ptr<const Credentials> credentials;  // shows the CA's certificate, too: who joins checks it against a pin
   MasterSecret master;
   RevocationList revoked;
 };

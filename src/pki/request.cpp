@@ -18,9 +18,16 @@ std::string only_attribute(gnutls_x509_crq_t crq, const char* oid) {
   return {buffer.data(), size};
 }
 
+std::string challenge_of(gnutls_x509_crq_t crq) {
+  std::array<char, CertificateRequest::kMaxChallenge + 1> buffer;
+  std::size_t size = buffer.size();
+  if (gnutls_x509_crq_get_challenge_password(crq, buffer.data(), &size) < 0) return {};
+  return {buffer.data(), size};
+}
+
 }  // namespace
 
-CertificateRequest CertificateRequest::make(const PrivateKey& key, const NodeName& node) {
+CertificateRequest CertificateRequest::make(const PrivateKey& key, const NodeName& node, const std::string& challenge) {
   auto request = new_crq();
   gnutls_x509_crq_t crq = request.get();
   const std::string common_name = std::string(kNodeNamePrefix) + node.value();
@@ -29,12 +36,13 @@ CertificateRequest CertificateRequest::make(const PrivateKey& key, const NodeNam
   must(gnutls_x509_crq_set_dn_by_oid(crq, GNUTLS_OID_X520_COMMON_NAME, 0, common_name.data(), static_cast<unsigned>(common_name.size())),
        "make a request");
   must(gnutls_x509_crq_set_key(crq, key.native()), "make a request");
+  if (!challenge.empty()) must(gnutls_x509_crq_set_challenge_password(crq, challenge.c_str()), "make a request");
   auto signer = new_privkey();
   must(gnutls_privkey_import_x509(signer.get(), key.native(), 0), "make a request");
   must(gnutls_x509_crq_privkey_sign(crq, signer.get(), GNUTLS_DIG_UNKNOWN, 0), "sign a request");
   Datum der;
   must(gnutls_x509_crq_export2(crq, GNUTLS_X509_FMT_DER, der.out()), "write a request");
-  return {key.public_key(), node, der.text()};
+  return {key.public_key(), node, challenge, der.text()};
 }
 
 Result<CertificateRequest> CertificateRequest::from_der(Bytes der) {
@@ -53,7 +61,7 @@ Result<CertificateRequest> CertificateRequest::from_der(Bytes der) {
   std::optional<NodeName> node;
   if (auto named = node_of(only_attribute(crq, GNUTLS_OID_X520_COMMON_NAME), {only_attribute(crq, GNUTLS_OID_X520_ORGANIZATION_NAME)}))
     node = *std::move(named);
-  return CertificateRequest(PublicKey(std::move(key)), std::move(node), std::string(as_text(der)));
+  return CertificateRequest(PublicKey(std::move(key)), std::move(node), challenge_of(crq), std::string(as_text(der)));
 }
 
 Result<CertificateRequest> CertificateRequest::from_pem(std::string_view pem, std::string_view file) {
