@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kPinPrefix = "sha256:";
 // How far the clocks may differ before it is worth a word.
 constexpr std::int64_t kClockSkewMs = 60'000;
+constexpr Duration kTurnAway = 2s;
 
 std::unexpected<JoinFailure> broken(Error error) { return std::unexpected(JoinFailure{std::nullopt, std::move(error)}); }
 std::unexpected<JoinFailure> refused(JoinRefusal refusal) {
@@ -28,28 +29,6 @@ std::string seen(const std::vector<pki::Certificate>& chain) {
   for (const pki::Certificate& certificate : chain)
     if (certificate.is_ca()) return "shows another CA, " + pin_text(certificate.fingerprint());
   return "shows no CA";
-}
-
-// Whether this is the cloud that we were told of.
-std::optional<JoinRefusal> check_cloud(const net::MuxConnection& connection, const JoinAsk& ask, WallTime now) {
-  const std::vector<std::vector<std::byte>> ders = connection.peer_chain();
-  std::vector<pki::Certificate> chain;
-  for (const std::vector<std::byte>& der : ders) {
-    if (chain.size() == pki::kMaxChain) break;
-    auto certificate = pki::Certificate::from_der(der);
-    if (!certificate) return JoinRefusal{JoinCode::wrong_pin, fmt::format("a certificate of the cloud cannot be read: {}", certificate.error())};
-    chain.push_back(*std::move(certificate));
-  }
-  const auto pinned =
-      std::ranges::find_if(chain, [&](const pki::Certificate& c) { return c.is_ca() && c.fingerprint() == ask.pin; });
-  if (pinned == chain.end())
-    return JoinRefusal{JoinCode::wrong_pin, fmt::format("the cloud at {} is not the one of the pin: it {}", ask.cloud.to_text(), seen(chain))};
-  const auto trust = pki::TrustStore::from_certificates({*pinned});
-  if (!trust) return JoinRefusal{JoinCode::wrong_ca, trust.error().describe()};
-  const std::vector<Bytes> views(ders.begin(), ders.end());
-  const auto peer = pki::check_peer(views, *trust, pki::ExpectCloud{ask.cloud.host}, pki::RevocationList(), now);
-  if (!peer) return JoinRefusal{JoinCode::wrong_ca, peer.error().message};
-  return std::nullopt;
 }
 
 // What the cloud's answer must be to be of use.
@@ -97,6 +76,27 @@ std::unexpected<JoinFailure> failure_of(const net::MuxConnection& connection, Er
 
 }  // namespace
 
+std::optional<JoinRefusal> check_cloud(const std::vector<std::vector<std::byte>>& ders, const JoinAsk& ask, WallTime now) {
+  std::vector<pki::Certificate> chain;
+  for (const std::vector<std::byte>& der : ders) {
+    if (chain.size() == pki::kMaxChain) break;
+    auto certificate = pki::Certificate::from_der(der);
+    if (!certificate)
+      return JoinRefusal{JoinCode::wrong_pin, fmt::format("a certificate of the cloud cannot be read: {}", certificate.error())};
+    chain.push_back(*std::move(certificate));
+  }
+  const auto pinned = std::ranges::find_if(chain, [&](const pki::Certificate& c) { return c.is_ca() && c.fingerprint() == ask.pin; });
+  if (pinned == chain.end())
+    return JoinRefusal{JoinCode::wrong_pin,
+                       fmt::format("the cloud at {} is not the one of the pin: it {}", ask.cloud.to_text(), seen(chain))};
+  const auto trust = pki::TrustStore::from_certificates({*pinned});
+  if (!trust) return JoinRefusal{JoinCode::wrong_ca, trust.error().describe()};
+  const std::vector<Bytes> views(ders.begin(), ders.end());
+  const auto peer = pki::check_peer(views, *trust, pki::ExpectCloud{ask.cloud.host}, pki::RevocationList(), now);
+  if (!peer) return JoinRefusal{JoinCode::wrong_ca, peer.error().message};
+  return std::nullopt;
+}
+
 Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& endpoint, net::SocketAddress to, const JoinAsk& ask) {
   quic::Endpoint::ClientOptions options;
   options.tls.credentials = pki::Credentials::anonymous();
@@ -107,8 +107,13 @@ Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& en
   if (!connection) co_return broken(Error::wrap(fmt::format("dial {}", to), connection.error()));
   net::MuxConnection& cloud = **connection;
 
-  if (auto wrong = check_cloud(cloud, ask, loop.wall_now())) {
-    cloud.close(static_cast<std::uint64_t>(wrong->code), "this is not the cloud that the edge was told of");
+  const std::vector<std::vector<std::byte>> chain = cloud.peer_chain();
+  if (auto wrong = check_cloud(chain, ask, loop.wall_now())) {
+    // Once it has challenged us it has taken the connection, and its operator will see why we leave.
+    auto taken = co_await with_deadline<std::unique_ptr<net::MuxStream>>(loop, loop.now() + kTurnAway, "wait for the cloud's stream",
+                                                                         cloud.accept());
+    static_cast<void>(taken);
+    cloud.close(static_cast<std::uint64_t>(wrong->code), pki::printable(wrong->sentence, pki::Refusal::kMaxCloseText));
     co_return refused(*std::move(wrong));
   }
 
@@ -163,7 +168,8 @@ Task<Result<Joined>> join(Loop& loop, net::Network& network, MakeEndpoint make_e
       co_return *std::move(joined);
     }
     const JoinFailure& failure = joined.error();
-    if (failure.is_final()) co_return std::unexpected(Error::wrap(fmt::format("the cloud at {} cannot be joined", ask.cloud.to_text()), failure.error));
+    if (failure.is_final())
+      co_return std::unexpected(Error::wrap(fmt::format("the cloud at {} cannot be joined", ask.cloud.to_text()), failure.error));
     // The same reason again and again is said once.
     if (std::string text = failure.error.describe(); text != told) {
       log::warn("enrol", "cannot join the cloud at {} yet: {}", ask.cloud.to_text(), text);

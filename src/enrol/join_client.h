@@ -38,6 +38,10 @@ struct JoinFailure {
   bool is_final() const { return refusal && enrol::is_final(refusal->code); }
 };
 
+// Whether a chain (DER, leaf first) is that of the cloud that we were told of: shows the pinned CA, and was issued by it for the host.
+std::optional<JoinRefusal> check_cloud(const std::vector<std::vector<std::byte>>& chain, const JoinAsk& ask, WallTime now);
+
+// Takes up to three times `step`.
 Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& endpoint, net::SocketAddress to, const JoinAsk& ask);
 
 // Tries every address of the cloud, again and again with growing pauses, until it has joined or was refused for good.

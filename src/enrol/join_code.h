@@ -25,11 +25,11 @@ enum class JoinCode : std::uint8_t {
   no_authority,  // this cloud does not hold the CA's key
   deadline,      // the edge was silent for too long
   internal,
-  wrong_pin,  // never on the wire: no certificate that the cloud shows has the pinned key,
-  wrong_ca,   // or the cloud's own was not issued by that CA, or is no good
+  wrong_pin,  // the edge's own, with which it closes: no certificate that the cloud shows has the pinned key,
+  wrong_ca,   // or the cloud's was not issued by that CA, or is no good
 };
 std::string_view name(JoinCode code);
-// Unknown ones are `internal`.
+// What a cloud says; unknown ones are `internal`.
 JoinCode join_code(std::uint64_t on_wire);
 // What the operator or the edge's user is to do.
 std::string_view mend(JoinCode code);

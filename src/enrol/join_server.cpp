@@ -85,10 +85,12 @@ Task<void> JoinServer::serve(std::unique_ptr<net::MuxConnection> connection) {
   std::unique_ptr<net::MuxStream> stream;
   auto request = co_await with_deadline<JoinRequest>(loop_, loop_.now() + options_.step, "wait for the join's request",
                                                      ask(*connection, stream, nonce));
-  if (connection->close_state()) {
-    // One that checked our CA and turned away, or lost its link.
+  if (const std::optional<net::MuxClose>& close = connection->close_state()) {
     counters_.cut++;
-    log::debug("enrol", "{} closed before it asked to join: {}", from, connection->close_state()->to_error());
+    for (const JoinCode code : {JoinCode::wrong_pin, JoinCode::wrong_ca})
+      if (close->by_peer && close->application && close->code == static_cast<std::uint64_t>(code))
+        note_refusal(from, {code, "the edge turned away: " + pki::printable(close->reason, kMaxCloseText)});
+    log::debug("enrol", "{} closed before it asked to join: {}", from, close->to_error());
     co_return;
   }
 

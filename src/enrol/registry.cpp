@@ -85,12 +85,8 @@ Result<void> Registry::Impl::write_line(const AuditLine& line) {
 }
 
 Result<void> Registry::Impl::write_line(const Actor& by, WallTime now, std::string what, std::string subject, std::string detail) {
-  return write_line({.at = now,
-                     .who = by.who,
-                     .from = by.from,
-                     .what = std::move(what),
-                     .subject = std::move(subject),
-                     .detail = std::move(detail)});
+  return write_line(
+      {.at = now, .who = by.who, .from = by.from, .what = std::move(what), .subject = std::move(subject), .detail = std::move(detail)});
 }
 
 Result<void> Registry::note(std::span<const AuditLine> lines) {
@@ -107,12 +103,7 @@ Result<std::vector<AuditLine>> Registry::audit(std::size_t last) {
   for (;;) {
     TRY_ASSIGN(const bool row, s.step());
     if (!row) return lines;
-    lines.push_back({.at = s.time(0),
-                     .who = s.text(1),
-                     .from = s.text(2),
-                     .what = s.text(3),
-                     .subject = s.text(4),
-                     .detail = s.text(5)});
+    lines.push_back({.at = s.time(0), .who = s.text(1), .from = s.text(2), .what = s.text(3), .subject = s.text(4), .detail = s.text(5)});
   }
 }
 

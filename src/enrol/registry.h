@@ -102,8 +102,8 @@ class Registry {
                             const Actor& by, WallTime now);
 
   // The audit log.
-  Result<void> note(std::span<const AuditLine> lines);        // all in one transaction
-  Result<std::vector<AuditLine>> audit(std::size_t last);     // the newest `last`, oldest first
+  Result<void> note(std::span<const AuditLine> lines);     // all in one transaction
+  Result<std::vector<AuditLine>> audit(std::size_t last);  // the newest `last`, oldest first
   // A whole and consistent copy of the state into a new file, also while others write.
   Result<void> copy_to(const std::filesystem::path& file);
 

@@ -18,9 +18,7 @@ struct StoredToken {
   bool revoked;
 };
 
-std::unexpected<JoinRefusal> refuse(JoinCode code, std::string sentence) {
-  return std::unexpected(JoinRefusal{code, std::move(sentence)});
-}
+std::unexpected<JoinRefusal> refuse(JoinCode code, std::string sentence) { return std::unexpected(JoinRefusal{code, std::move(sentence)}); }
 
 // The cause is the operator's business; the edge is told that there is one.
 std::unexpected<JoinRefusal> broken(const Error& error) {
@@ -37,7 +35,8 @@ std::expected<StoredToken, JoinRefusal> find(Database& db, const JoinToken& toke
   // Whoever guesses learns the same from a wrong id and from a wrong secret.
   if (!*row || !pki::equal_secrets(s->blob(0), token.secret_hash()))
     return refuse(JoinCode::unknown_token, "this cloud has not given out such a token");
-  StoredToken found{.node = std::nullopt, .uses_left = static_cast<std::uint32_t>(s->integer(2)), .expires = s->time(3), .revoked = !s->null(4)};
+  StoredToken found{
+      .node = std::nullopt, .uses_left = static_cast<std::uint32_t>(s->integer(2)), .expires = s->time(3), .revoked = !s->null(4)};
   if (!s->null(1)) found.node = s->text(1);
   if (found.revoked) return refuse(JoinCode::revoked_token, fmt::format("the token {} was revoked", token.id()));
   return found;

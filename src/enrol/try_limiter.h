@@ -17,18 +17,18 @@ namespace fairlead::enrol {
 class TryLimiter {
  public:
   struct Options {
-    std::uint32_t burst = 30;            // failed tries at once
-    Duration refill = 2s;                // then one more after so long
-    std::size_t sources = 4096;          // known at a time
-    Duration tell_every = 60s;           // a source that is over its limit is told of in the audit log that often
+    std::uint32_t burst = 30;    // failed tries at once
+    Duration refill = 2s;        // then one more after so long
+    std::size_t sources = 4096;  // known at a time
+    Duration tell_every = 60s;   // a source that is over its limit is told of in the audit log that often
   };
   explicit TryLimiter(Options options) : options_(options) {}
   TryLimiter() : TryLimiter(Options()) {}
 
   struct Verdict {
     bool allowed;
-    bool tell = false;           // over the limit, and worth a line
-    std::uint64_t untold = 0;    // refused since the last line
+    bool tell = false;         // over the limit, and worth a line
+    std::uint64_t untold = 0;  // refused since the last line
   };
   Verdict begin(const net::IpAddress& source, TimePoint now);
   void give_back(const net::IpAddress& source);
