@@ -222,7 +222,8 @@ TEST(Join, TheSameKeyWithTheSameTokenAgainSpendsNothing) {
 
 Task<void> join_into(JoinWorld& world, JoinWorld::Edge& edge, const JoinAsk& ask, std::vector<std::string>& results) {
   auto from = world.make_endpoint(edge.host, {net::IpAddress(), 0}, edge.process);
-  auto joined = co_await try_join(world.loop, *from, {link::ip("192.0.2.1"), JoinWorld::kPort}, ask);
+  const net::SocketAddress to{link::ip("192.0.2.1"), JoinWorld::kPort};
+  auto joined = co_await try_join(world.loop, *from, to, ask);
   results.emplace_back(joined ? "OK" : joined.error().refusal ? name(joined.error().refusal->code) : joined.error().error.message());
 }
 

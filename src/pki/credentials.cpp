@@ -5,7 +5,8 @@
 
 namespace fairlead::pki {
 
-Credentials::Credentials(std::vector<Certificate> chain, std::optional<TrustStore> trust) : chain_(std::move(chain)), trust_(std::move(trust)) {
+Credentials::Credentials(std::vector<Certificate> chain, std::optional<TrustStore> trust)
+    : chain_(std::move(chain)), trust_(std::move(trust)) {
   gnutls_certificate_credentials_t raw = nullptr;
   must(gnutls_certificate_allocate_credentials(&raw), "make credentials");
   native_.reset(raw, gnutls_certificate_free_credentials);

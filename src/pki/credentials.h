@@ -27,7 +27,7 @@ class Credentials {
 
   const Certificate* certificate() const { return chain_.empty() ? nullptr : &chain_.front(); }
   const std::vector<Certificate>& chain() const { return chain_; }
-  const TrustStore& trust() const { return trust_.value(); }  // there must be one
+  const TrustStore& trust() const { return trust_.value(); }                   // there must be one
   gnutls_certificate_credentials_st* native() const { return native_.get(); }  // a gnutls_certificate_credentials_t
 
  private:
