@@ -34,6 +34,10 @@ route::HashKey persistence_key(const pki::MasterSecret& master) {
 
 }  // namespace
 
+namespace {
+std::vector<std::string> alpns() { return {std::string(link::CloudLink::kAlpn), std::string(enrol::kJoinAlpn)}; }
+}  // namespace
+
 class CloudApp::NodeView final : public route::NodeDirectory {
  public:
   explicit NodeView(const link::Nodes& nodes) : nodes_(nodes) {}
@@ -52,19 +56,20 @@ Result<std::unique_ptr<CloudApp>> CloudApp::make(Options options) {
   TRY_ASSIGN(CloudConfig config, load_cloud_config(options.dir));
   log::configure(config.log.level, config.log.format);
   TRY_ASSIGN(pki::CloudIdentity identity, pki::load_cloud(options.dir));
+  TRY_ASSIGN(auto issuing, enrol::load_issuing(options.dir));
   TRY_ASSIGN(FolderLock lock, FolderLock::take(options.dir));
   std::unique_ptr<observe::AccessLog> access_log;
   if (config.access_log.on) {
     TRY_ASSIGN(access_log, observe::AccessLog::open({.path = config.access_log.path}));
   }
   std::unique_ptr<CloudApp> app(
-      new CloudApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(access_log)));
+      new CloudApp(std::move(options), std::move(config), std::move(lock), std::move(identity), std::move(issuing), std::move(access_log)));
   TRY(app->build());
   return app;
 }
 
 CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity,
-                   std::unique_ptr<observe::AccessLog> access_log)
+                   std::shared_ptr<const enrol::Issuing> issuing, std::unique_ptr<observe::AccessLog> access_log)
     : options_(std::move(options)),
       config_(std::move(config)),
       drain_limit_(config_.drain),
@@ -73,10 +78,11 @@ CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::Cl
       access_log_(std::move(access_log)),
       memory_(config_.memory.process, config_.memory.reserve),
       trust_(std::move(identity.credentials), std::make_shared<const pki::RevocationList>(std::move(identity.revoked))),
+      issuer_(std::move(issuing)),
       node_view_(std::make_unique<NodeView>(nodes_)),
       backend_states_(std::make_shared<route::BackendStates>(persistence_key(master_))),
       rules_(options_.dir / kRoutesFolder, route::Site::cloud()),
-      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kCloud,
+      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kAuthorityKey, options_.dir / pki::file_name::kCloud,
                        options_.dir / pki::file_name::kCloudKey, options_.dir / pki::file_name::kRevoked}),
       pages_(*this, registry_) {}
 
@@ -87,12 +93,15 @@ CloudApp::~CloudApp() {
   for (auto& at : loops_) at->tasks.reset();
   for (auto& at : loops_) at->plugins->end_ingresses();
   for (auto& at : loops_) at->link.reset();
+  for (auto& at : loops_) at->joins.reset();
   for (std::size_t i = 0; i < loops_.size(); i++)
     if (strays_ && loops_[i]->endpoint) strays_->detach(LoopIndex(static_cast<std::uint16_t>(i)));
   for (auto& at : loops_) at->endpoint.reset();
 }
 
 Result<void> CloudApp::build() {
+  TRY_ASSIGN(enrol::Registry registry, enrol::Registry::open(options_.dir));
+  state_ = std::make_unique<enrol::RegistryThread>(std::move(registry));
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t count = config_.loops != 0 ? config_.loops : std::min(cores, 64u);
   std::vector<net::Network*> networks;
@@ -137,10 +146,14 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
   at.endpoint =
       std::make_unique<quic::Endpoint>(at.loop, std::move(socket), settings, secrets, memory_, config_.memory.session, strays_.get());
   strays_->attach(index, *at.endpoint);
-  at.endpoint->serve({trust_.credentials(), {std::string(link::CloudLink::kAlpn)}});
+  at.endpoint->serve({trust_.credentials(), alpns()});
   at.plugins = std::make_unique<Plugins>(at.network, access_log_.get());
+  const auto retire_key = [dir = options_.dir](const NodeName& node, const pki::Fingerprint& key) {
+    return pki::add_revocation(dir, key, fmt::format("the former key of node {}, which has joined anew", node));
+  };
+  at.joins = std::make_unique<enrol::JoinServer>(at.loop, issuer_, *state_, trust_, join_limiter_, retire_key);
   at.link = std::make_unique<link::CloudLink>(at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
-                                              link::CloudLink::Options{.session = session_options(config_.link), .software = software()});
+                                              link::CloudLink::Options{.session = session_options(config_.link), .software = software(), .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
@@ -235,12 +248,18 @@ void CloudApp::reload_identity() {
     log::error("cloud", "certificates and revocations are not changed, since the new ones are wrong: {}", identity.error());
     return;
   }
+  auto issuing = enrol::load_issuing(options_.dir);
+  if (!issuing) {
+    log::error("cloud", "certificates are not changed, since the CA's key is wrong: {}", issuing.error());
+    return;
+  }
+  issuer_.replace(*std::move(issuing));
   trust_.replace(identity->credentials);
   trust_.replace(std::make_shared<const pki::RevocationList>(std::move(identity->revoked)));
   log::info("cloud", "took up changed certificates or revocations");
   for (auto& at : loops_)
     at->loop.post([where = at.get(), credentials = identity->credentials] {
-      where->endpoint->serve({credentials, {std::string(link::CloudLink::kAlpn)}});
+      where->endpoint->serve({credentials, alpns()});
       where->link->check_sessions();
     });
 }
@@ -288,6 +307,7 @@ Task<void> CloudApp::publish_metrics() {
     std::move_only_function<bool()> copy = [this, where, index] {
       publish(registry_, index, where->link->totals());
       publish(registry_, index, where->link->counters());
+      publish(registry_, index, where->joins->counters());
       publish(registry_, index, where->endpoint->counters());
       where->plugins->publish(registry_, index);
       return true;

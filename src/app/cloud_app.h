@@ -15,6 +15,7 @@
 #include "app/pages.h"
 #include "app/rules.h"
 #include "app/watcher.h"
+#include "enrol/registry_thread.h"
 #include "observe/access_log.h"
 #include "pki/folder.h"
 
@@ -41,7 +42,7 @@ class CloudApp final : private Inspect {
 
  private:
   CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity,
-           std::unique_ptr<observe::AccessLog> access_log);
+           std::shared_ptr<const enrol::Issuing> issuing, std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
   Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
 
@@ -74,11 +75,14 @@ class CloudApp final : private Inspect {
   net::MemoryBudget memory_;
   link::Nodes nodes_;
   link::Trust trust_;
+  enrol::Issuer issuer_;
+  enrol::TryLimiter join_limiter_;
   std::unique_ptr<NodeView> node_view_;
   std::shared_ptr<route::BackendStates> backend_states_;
   Rules rules_;
   FileWatch identity_files_;
   std::vector<std::unique_ptr<CloudLoop>> loops_;
+  std::unique_ptr<enrol::RegistryThread> state_;  // posts to the loops
   std::vector<link::CloudLink::Sibling> link_siblings_;
   std::unique_ptr<quic::StrayExchange> strays_;
   bool stopping_ = false;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/plugins.h"
+#include "enrol/join_server.h"
 #include "link/cloud_link.h"
 #include "net/real_network.h"
 #include "quic/endpoint.h"
@@ -21,6 +22,7 @@ struct CloudLoop {
   net::RealNetwork network;
   std::unique_ptr<quic::Endpoint> endpoint;
   std::unique_ptr<Plugins> plugins;
+  std::unique_ptr<enrol::JoinServer> joins;
   std::unique_ptr<link::CloudLink> link;
   ListenerFailures failed;  // listeners of the last apply
   std::unique_ptr<Scope> tasks;

@@ -35,6 +35,16 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCount
   count(registry, loop, "fairlead_sessions_superseded_total", "Sessions that a later start of their node took over.", c.superseded);
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const enrol::JoinServer::Counters& c) {
+  const auto joins = [&](std::uint64_t n, const char* result) {
+    count(registry, loop, "fairlead_joins_total", "Connections of edges that wanted to join, by how they ended.", n, {{"result", result}});
+  };
+  joins(c.joined, "joined");
+  joins(c.refused, "refused");
+  joins(c.limited, "limited");
+  joins(c.cut, "cut");
+}
+
 void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& c) {
   count(registry, loop, "fairlead_quic_retries_total", "Retry packets sent.", c.retries);
   count(registry, loop, "fairlead_quic_resets_sent_total", "Stateless resets sent.", c.resets_sent);

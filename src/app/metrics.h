@@ -1,6 +1,7 @@
 // metrics.h: the numbers of a loop, copied into its metric cells. Called on that loop, at a scrape.
 #pragma once
 #include "app/host.h"
+#include "enrol/join_server.h"
 #include "link/cloud_link.h"
 #include "link/edge_link.h"
 #include "link/totals.h"
@@ -16,6 +17,7 @@ namespace fairlead::app {
 
 void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals& totals);
 void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& counters);
+void publish(observe::Registry& registry, LoopIndex loop, const enrol::JoinServer::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress);

@@ -124,7 +124,7 @@ FolderLock::~FolderLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<void> make_folder(const fs::path& dir, FunctionRef<Result<void>(const fs::path& staging)> fill) {
+Result<fs::path> new_folder(const fs::path& dir) {
   fs::path target = dir.has_filename() ? dir : dir.parent_path();  // "D/" is D
   const std::string name = target.filename().native();
   if (name.empty() || name == "." || name == "..") return fail(Code::invalid, "{}: give the new folder by its name", dir.native());
@@ -134,23 +134,33 @@ Result<void> make_folder(const fs::path& dir, FunctionRef<Result<void>(const fs:
   fs::create_directories(parent, error);
   if (error) return cannot("make", parent, error.value());
   const fs::file_status status = fs::symlink_status(target, error);
-  const bool exists = fs::exists(status);
-  if (exists && (!fs::is_directory(status) || !fs::is_empty(target, error) || error))
+  if (fs::exists(status) && (!fs::is_directory(status) || !fs::is_empty(target, error) || error))
     return fail(Code::exists, "{} exists already and is not an empty folder: nothing was changed; choose another name, or remove it first",
                 target.native());
+  return target;
+}
 
-  std::string staging = (parent / ("." + name + ".new-XXXXXX")).native();
+Result<void> put_in_place(const fs::path& staging, const fs::path& target) {
+  TRY(sync_folder(staging));
+  // rename() replaces an empty folder and nothing else; without one, RENAME_NOREPLACE keeps out whoever was faster.
+  std::error_code error;
+  const int rc = fs::exists(fs::symlink_status(target, error))
+                     ? ::rename(staging.c_str(), target.c_str())
+                     : ::renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE);
+  if (rc != 0 && errno == EBUSY) return fail(Code::invalid, "{} is a mount point: give the name of a new folder in it", target.native());
+  if (rc != 0) return cannot("make", target, errno);
+  return sync_folder(parent_of(target));
+}
+
+Result<void> make_folder(const fs::path& dir, FunctionRef<Result<void>(const fs::path& staging)> fill) {
+  TRY_ASSIGN(const fs::path target, new_folder(dir));
+  std::string staging = (parent_of(target) / ("." + target.filename().native() + ".new-XXXXXX")).native();
   if (::mkdtemp(staging.data()) == nullptr) return cannot("make", target, errno);  // mode 0700
   Leftover leftover(staging);
   TRY(fill(staging));
-  TRY(sync_folder(staging));
-  // rename() replaces an empty folder and nothing else; without one, RENAME_NOREPLACE keeps out whoever was faster.
-  const int rc = exists ? ::rename(staging.c_str(), target.c_str())
-                        : ::renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE);
-  if (rc != 0 && errno == EBUSY) return fail(Code::invalid, "{} is a mount point: give the name of a new folder in it", target.native());
-  if (rc != 0) return cannot("make", target, errno);
+  TRY(put_in_place(staging, target));
   leftover.keep();
-  return sync_folder(parent);
+  return {};
 }
 
 }  // namespace fairlead::pki

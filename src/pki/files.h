@@ -39,4 +39,9 @@ class FolderLock {
 // `dir` exists complete or not at all. A `dir` that exists and is not empty is refused; missing parents are made.
 Result<void> make_folder(const std::filesystem::path& dir, FunctionRef<Result<void>(const std::filesystem::path& staging)> fill);
 
+// Its two halves, for a folder that takes longer to fill than one call. `new_folder` checks that `dir` may be made, makes missing parents
+// and gives its path without a slash at the end; `put_in_place` renames a filled folder that lies beside it.
+Result<std::filesystem::path> new_folder(const std::filesystem::path& dir);
+Result<void> put_in_place(const std::filesystem::path& staging, const std::filesystem::path& target);
+
 }  // namespace fairlead::pki
