@@ -8,6 +8,7 @@
 #include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "net/unix_socket.h"
 #include "route/backend_states.h"
 #include "runtime/cross.h"
 
@@ -82,8 +83,10 @@ CloudApp::CloudApp(Options options, CloudConfig config, FolderLock lock, pki::Cl
       node_view_(std::make_unique<NodeView>(nodes_)),
       backend_states_(std::make_shared<route::BackendStates>(persistence_key(master_))),
       rules_(options_.dir / kRoutesFolder, route::Site::cloud()),
-      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kAuthorityKey, options_.dir / pki::file_name::kCloud,
-                       options_.dir / pki::file_name::kCloudKey, options_.dir / pki::file_name::kRevoked}),
+      identity_files_({options_.dir / pki::file_name::kAuthority, options_.dir / pki::file_name::kAuthorityKey,
+                       options_.dir / pki::file_name::kCloud, options_.dir / pki::file_name::kCloudKey,
+                       options_.dir / pki::file_name::kRevoked}),
+      kube_(options_.dir),
       pages_(*this, registry_) {}
 
 CloudApp::~CloudApp() {
@@ -132,6 +135,7 @@ Result<void> CloudApp::build() {
 
   std::shared_ptr<const RuleSet> rules = rules_.look(config_);
   for (auto& each : loops_) apply(*each, *rules);
+  TRY(build_kube());
 
   CloudLoop& main = *loops_.front();
   admin_ = std::make_unique<admin::Server>(main.network, pages_);
@@ -152,12 +156,51 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
     return pki::add_revocation(dir, key, fmt::format("the former key of node {}, which has joined anew", node));
   };
   at.joins = std::make_unique<enrol::JoinServer>(at.loop, issuer_, *state_, trust_, join_limiter_, retire_key);
-  at.link = std::make_unique<link::CloudLink>(at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
-                                              link::CloudLink::Options{.session = session_options(config_.link), .software = software(), .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
+  at.link = std::make_unique<link::CloudLink>(
+      at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
+      link::CloudLink::Options{.session = session_options(config_.link),
+                               .software = software(),
+                               .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
+  at.plugins->kube_connect().set_find([this](const net::HostPort& target) { return kube_plugin::by_name(target, *node_view_); });
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
   return {};
+}
+
+// Without a section `kube` nothing of it listens, and an edge that asks for the API server is refused.
+Result<void> CloudApp::build_kube() {
+  const CloudKubeConfig& config = config_.kube;
+  if (!config.on) {
+    kube_rules_ = std::make_shared<const KubeRules>();
+    return {};
+  }
+  TRY_ASSIGN(kube_rules_, kube_.begin(config, connected_nodes()));
+  for (auto& each : loops_) apply(*each, kube_rules_);
+  if (!config.connect.socket.empty()) {
+    const std::filesystem::path path = options_.dir / config.connect.socket;
+    TRY_ASSIGN(std::unique_ptr<net::Listener> socket, net::listen_unix(loops_.front()->loop, path));
+    loops_.front()->plugins->kube_connect().listen(std::move(socket), false, path.string());
+  }
+  if (config.connect.listen)
+    for (auto& each : loops_) {
+      TRY_ASSIGN(std::unique_ptr<net::Listener> port, each->network.listen(*config.connect.listen, {.reuse_port = loops_.size() > 1}));
+      each->plugins->kube_connect().listen(std::move(port), true, config.connect.listen->to_text());
+    }
+  return {};
+}
+
+std::set<NodeName> CloudApp::connected_nodes() const {
+  std::set<NodeName> names;
+  for (const auto& [node, entry] : nodes_.all())
+    if (entry.place) names.insert(node);
+  return names;
+}
+
+void CloudApp::apply(CloudLoop& at, std::shared_ptr<const KubeRules> rules) {
+  const bool main = &at == loops_.front().get();
+  if (put_in_force(*at.plugins, *rules, at.kube_failed, main)) kube_.retry_soon();
+  if (main) kube_rules_ = std::move(rules);
 }
 
 void CloudApp::apply(CloudLoop& at, const RuleSet& rules) {
@@ -227,8 +270,11 @@ void CloudApp::look(bool woken) {
   if (woken) reload_config();
   if (identity_files_.changed()) reload_identity();
   std::shared_ptr<const RuleSet> rules = rules_.look(config_, woken);
-  if (!rules) return;
-  for (auto& at : loops_) at->loop.post([this, where = at.get(), rules] { apply(*where, *rules); });
+  if (rules)
+    for (auto& at : loops_) at->loop.post([this, where = at.get(), rules] { apply(*where, *rules); });
+  if (!config_.kube.on) return;
+  if (std::shared_ptr<const KubeRules> kube = kube_.look(config_.kube, connected_nodes(), woken))
+    for (auto& at : loops_) at->loop.post([this, where = at.get(), kube] { apply(*where, kube); });
 }
 
 void CloudApp::reload_config() {
@@ -272,7 +318,7 @@ Task<std::string> CloudApp::unready() {
 namespace {
 struct LoopStatus {
   std::vector<link::SessionStatus> sessions;
-  ListenerFailures failed;
+  ListenerFailures failed, kube_failed;
 };
 }  // namespace
 
@@ -280,12 +326,16 @@ Task<std::string> CloudApp::status_json() {
   Loop& here = loops_.front()->loop;
   LoopStatus all;
   for (auto& at : loops_) {
-    std::move_only_function<LoopStatus()> ask = [where = at.get()] { return LoopStatus{where->link->status(), where->failed}; };
+    std::move_only_function<LoopStatus()> ask = [where = at.get()] {
+      return LoopStatus{where->link->status(), where->failed, where->kube_failed};
+    };
     LoopStatus one = co_await call_on<LoopStatus>(here, at->loop, std::move(ask));
     std::ranges::move(one.sessions, std::back_inserter(all.sessions));
     std::ranges::move(one.failed, std::back_inserter(all.failed));
+    std::ranges::move(one.kube_failed, std::back_inserter(all.kube_failed));
   }
-  co_return cloud_status_json(nodes_.all(), all.sessions, rules_.listeners(all.failed), rules_.problems());
+  co_return cloud_status_json(nodes_.all(), all.sessions, with_doors(rules_.listeners(all.failed), *kube_rules_, all.kube_failed),
+                              rules_.problems());
 }
 
 Task<std::string> CloudApp::objects_json(std::string kind) {

@@ -12,6 +12,7 @@
 #include "app/file_watch.h"
 #include "app/host.h"
 #include "app/in_force.h"
+#include "app/kube_side.h"
 #include "app/pages.h"
 #include "app/rules.h"
 #include "app/watcher.h"
@@ -41,9 +42,11 @@ class CloudApp final : private Inspect {
   net::SocketAddress link_address() const { return loops_.front()->endpoint->local(); }
 
  private:
-  CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity,
-           std::shared_ptr<const enrol::Issuing> issuing, std::unique_ptr<observe::AccessLog> access_log);
+  CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity, std::shared_ptr<const enrol::Issuing> issuing,
+           std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
+  Result<void> build_kube();
+  std::set<NodeName> connected_nodes() const;
   Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
 
   // On the main loop.
@@ -51,6 +54,7 @@ class CloudApp final : private Inspect {
   Task<void> shut_down();
   // On each loop.
   void apply(CloudLoop& at, const RuleSet& rules);
+  void apply(CloudLoop& at, std::shared_ptr<const KubeRules> rules);
   static Task<void> check_now_and_then(CloudLoop& at);
   // On the watcher's thread.
   void look(bool woken);
@@ -81,6 +85,8 @@ class CloudApp final : private Inspect {
   std::shared_ptr<route::BackendStates> backend_states_;
   Rules rules_;
   FileWatch identity_files_;
+  KubeSide kube_;
+  std::shared_ptr<const KubeRules> kube_rules_;  // in force; of the main loop
   std::vector<std::unique_ptr<CloudLoop>> loops_;
   std::unique_ptr<enrol::RegistryThread> state_;  // posts to the loops
   std::vector<link::CloudLink::Sibling> link_siblings_;

@@ -24,7 +24,7 @@ struct CloudLoop {
   std::unique_ptr<Plugins> plugins;
   std::unique_ptr<enrol::JoinServer> joins;
   std::unique_ptr<link::CloudLink> link;
-  ListenerFailures failed;  // listeners of the last apply
+  ListenerFailures failed, kube_failed;  // listeners of the last apply
   std::unique_ptr<Scope> tasks;
 };
 

@@ -108,6 +108,10 @@ void decode(const Field& f, CloudConfig& config) {
   });
   o.optional("loops", route::in_range(config.loops, 1, 64));
   decode_common(o, config);
+  o.optional("kube", config.kube);
+  if (config.kube.connect.listen) config.kube_ports.push_back(config.kube.connect.listen->port);
+  // A machine of the control plane has services on loopback that trust whoever reaches them.
+  if (config.kube.on && !config.egress_allow) config.egress_allow.emplace();
 }
 
 void decode(const Field& f, EdgeConfig& config) {
@@ -119,6 +123,8 @@ void decode(const Field& f, EdgeConfig& config) {
   });
   o.optional("labels", config.labels);
   decode_common(o, config);
+  o.optional("kube", config.kube);
+  for (const net::SocketAddress& at : config.kube.api_listen) config.kube_ports.push_back(at.port);
 }
 
 Result<CloudConfig> parse_cloud_config(std::string file, std::string_view text) {

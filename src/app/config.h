@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/kube_config.h"
 #include "base/log.h"
 #include "link/session.h"
 #include "net/address.h"
@@ -51,6 +52,7 @@ struct Config {
   MemoryConfig memory;
   std::optional<std::vector<route::EgressRule>> egress_allow;  // none: this node
   std::vector<net::Cidr> egress_pods;                          // of this node: allowed by default, too
+  std::vector<std::uint16_t> kube_ports;                       // TCP, at which the kube plug-in listens
   std::optional<net::SocketAddress> admin_listen;              // besides the UNIX socket; loopback only
   AccessLogConfig access_log;
   LogConfig log;
@@ -61,12 +63,14 @@ struct CloudConfig : Config {
   CloudConfig() { memory = {.process = 1_GiB, .reserve = 64_MiB}; }
   net::SocketAddress listen = net::SocketAddress::parse("[::]:8443").value();
   std::uint16_t loops = 0;  // 0: one for each core
+  CloudKubeConfig kube;
 };
 
 struct EdgeConfig : Config {
   EdgeConfig() { memory = {.process = 256_MiB, .reserve = 16_MiB}; }
   std::optional<net::HostPort> cloud;
   route::Labels labels;
+  EdgeKubeConfig kube;
 };
 
 // Errors name file, line and field.

@@ -22,9 +22,25 @@ std::string_view default_cloud_config() {
 #  session: 64MiB          # for one
 #  reserve: 64MiB          # of process, kept for control and management
 
-#egress:                   # what edges may reach here: this machine, unless networks are listed
+#egress:                   # what edges may reach here: this machine (nothing, with a section kube), unless networks are listed
 #  allow: [127.0.0.0/8, {cidr: 10.0.0.0/8, ports: [443, 8000-8100]}]
 #  pods: []                # networks of this node's pods, allowed besides this machine while `allow` is not set
+
+#kube:                     # docs/KUBERNETES.md; without this section none of it runs
+#  kubeconfig: ""          # a file; a Pod needs none
+#  apiServers: []          # ADDRESS:PORT that edges are led to; without a list those that the cluster knows
+#  connect:                # the way of the API server to nodes: EgressSelector, HTTPConnect
+#    socket: connect.sock  # in this folder, or an absolute path; "" for none
+#    listen: 127.0.0.1:8132  # the same over TCP with TLS; needs the three files
+#    certificate: connect.pem
+#    key: connect-key.pem
+#    clientCA: connect-ca.pem
+#    direct: []            # networks, dialled from here for what belongs to no edge; or all
+#  kubelet:
+#    mode: connect         # or node-address, where the API server cannot be told about EgressSelector
+#    address: ""           # node-address: what Nodes are to say, where this cloud is reached
+#    listen: 0.0.0.0       # node-address: the address of the ports
+#    ports: 20000-20999    # node-address: one for each node
 
 #admin:
 #  listen: 127.0.0.1:9443  # besides the UNIX socket admin.sock in this folder; loopback only
@@ -60,6 +76,11 @@ std::string_view default_edge_config() {
 #egress:                   # what the cloud may reach here: this node, unless networks are listed
 #  allow: [127.0.0.0/8, {cidr: 192.168.7.0/24, ports: [502, 8000-8100]}]
 #  pods: []                # networks of this node's pods, allowed besides this node while `allow` is not set
+
+#kube:                     # docs/KUBERNETES.md
+#  kubelet: 127.0.0.1:10250  # where the kubelet of this node listens
+#  apiServer:
+#    listen: []            # ADDRESS:PORT, where kubelet and pods are led to the API servers
 
 #admin:
 #  listen: 127.0.0.1:9444  # besides the UNIX socket admin.sock in this folder; loopback only

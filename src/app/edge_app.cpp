@@ -20,6 +20,13 @@ Task<void> check_now_and_then(Loop& loop, link::EdgeLink& link) {
   }
 }
 
+std::shared_ptr<const KubeRules> kube_rules(const EdgeKubeConfig& config) {
+  auto rules = std::make_shared<KubeRules>();
+  rules->kubelet = config.kubelet;
+  for (const net::SocketAddress& at : config.api_listen) rules->doors.push_back({at, link::Destination::cloud(), kube_plugin::kApiServer});
+  return rules;
+}
+
 }  // namespace
 
 class EdgeApp::NoNodes final : public route::NodeDirectory {
@@ -94,6 +101,7 @@ Result<void> EdgeApp::build() {
   tasks_ = std::make_unique<Scope>(loop_);
 
   put_in_force(*plugins_, *rules_.look(config_), failed_, rules_, true);
+  apply_kube(kube_rules(config_.kube));
 
   admin_ = std::make_unique<admin::Server>(network_, pages_);
   return listen_for_admin(*admin_, loop_, network_, options_.dir, config_);
@@ -165,6 +173,13 @@ void EdgeApp::look(bool woken) {
   }
   if (std::shared_ptr<const RuleSet> rules = rules_.look(config_, woken))
     loop_.post([this, rules] { put_in_force(*plugins_, *rules, failed_, rules_, true); });
+  const bool retry = ++looks_ % Rules::kRetryLooks == 0 && retry_kube_.exchange(false);
+  if (woken || retry) loop_.post([this, rules = kube_rules(config_.kube)] { apply_kube(rules); });
+}
+
+void EdgeApp::apply_kube(std::shared_ptr<const KubeRules> rules) {
+  kube_ = std::move(rules);
+  if (put_in_force(*plugins_, *kube_, kube_failed_, true)) retry_kube_ = true;
 }
 
 Task<std::string> EdgeApp::unready() {
@@ -175,7 +190,7 @@ Task<std::string> EdgeApp::unready() {
 }
 
 Task<std::string> EdgeApp::status_json() {
-  co_return edge_status_json(node_, link_->status(), rules_.listeners(failed_), rules_.problems());
+  co_return edge_status_json(node_, link_->status(), with_doors(rules_.listeners(failed_), *kube_, kube_failed_), rules_.problems());
 }
 
 Task<std::string> EdgeApp::objects_json(std::string kind) {

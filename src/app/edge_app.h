@@ -45,6 +45,7 @@ class EdgeApp final : private Inspect {
   void on_signal(Signal signal);
   Task<void> shut_down();
   void look(bool woken);  // on the watcher's thread
+  void apply_kube(std::shared_ptr<const KubeRules> rules);
 
   Task<std::string> unready() override;
   Task<std::string> status_json() override;
@@ -71,7 +72,10 @@ class EdgeApp final : private Inspect {
   std::unique_ptr<NoNodes> no_nodes_;
   std::unique_ptr<Plugins> plugins_;
   std::unique_ptr<link::EdgeLink> link_;
-  ListenerFailures failed_;
+  ListenerFailures failed_, kube_failed_;
+  std::shared_ptr<const KubeRules> kube_;  // in force
+  std::atomic<bool> retry_kube_{false};
+  int looks_ = 0;
   bool stopping_ = false;
   ComponentPages pages_;
   std::unique_ptr<admin::Server> admin_;

@@ -8,14 +8,35 @@
 
 namespace fairlead::app {
 
-void put_in_force(Plugins& plugins, const RuleSet& set, ListenerFailures& failed, Rules& rules, bool tell) {
-  ListenerFailures now = plugins.apply(set);
+namespace {
+void note_failures(ListenerFailures now, ListenerFailures& failed, const char* component, bool tell) {
   for (const net::Listeners::Failure& f : now) {
     const bool known = std::ranges::any_of(failed, [&](const auto& before) { return before.at == f.at; });
-    if (!known && tell) log::error("rules", "{}", f.error);
+    if (!known && tell) log::error(component, "{}", f.error);
   }
   failed = std::move(now);
+}
+}  // namespace
+
+void put_in_force(Plugins& plugins, const RuleSet& set, ListenerFailures& failed, Rules& rules, bool tell) {
+  note_failures(plugins.apply(set), failed, "rules", tell);
   if (!failed.empty()) rules.retry_soon();
+}
+
+bool put_in_force(Plugins& plugins, const KubeRules& rules, ListenerFailures& failed, bool tell) {
+  note_failures(plugins.apply(rules), failed, "kube", tell);
+  return !failed.empty();
+}
+
+std::vector<ListenerState> with_doors(std::vector<ListenerState> listeners, const KubeRules& rules, const ListenerFailures& failed) {
+  for (const kube_plugin::Door& door : rules.doors) {
+    ListenerState state{.gateway = "kube", .listener = std::string(door.target), .address = door.at.to_text()};
+    if (door.to.node) state.listener += " of " + door.to.node->value();
+    for (const net::Listeners::Failure& f : failed)
+      if (f.at == door.at) state.problem = f.error.describe();
+    listeners.push_back(std::move(state));
+  }
+  return listeners;
 }
 
 std::string objects_json(std::string_view kind, const Rules& rules, const ListenerFailures& failed, const route::BackendStates& states,

@@ -15,6 +15,11 @@ namespace fairlead::app {
 // logged if `tell` (one loop tells for all).
 void put_in_force(Plugins& plugins, const RuleSet& set, ListenerFailures& failed, Rules& rules, bool tell);
 
+// The same for the kube plug-in. True if something is to be tried again.
+bool put_in_force(Plugins& plugins, const KubeRules& rules, ListenerFailures& failed, bool tell);
+// For status: the ports of the kube plug-in behind those of Gateways.
+std::vector<ListenerState> with_doors(std::vector<ListenerState> listeners, const KubeRules& rules, const ListenerFailures& failed);
+
 // Ends what users have open: no new connections, flows get `limit` to end, and what came over them some time to reach its user.
 template <class Link>
 Task<void> drain(Loop& loop, Plugins& plugins, Link& link, Duration limit, std::string reason) {

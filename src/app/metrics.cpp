@@ -100,6 +100,36 @@ void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::Hea
   gauge(registry, loop, "fairlead_http_checked_endpoints", "Endpoints that are checked.", static_cast<double>(checker.endpoints()));
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::ConnectIngress& connect) {
+  const kube_plugin::ConnectCounters& c = connect.counters();
+  count(registry, loop, "fairlead_kube_connect_accepted_total", "Connections of the API server accepted.", c.accepted);
+  count(registry, loop, "fairlead_kube_connect_established_total", "Tunnels of the API server that were established.", c.established);
+  count(registry, loop, "fairlead_kube_connect_refused_total", "Tunnels of the API server that could not be had.", c.refused);
+  count(registry, loop, "fairlead_kube_connect_malformed_total", "Connections that brought no CONNECT.", c.malformed);
+  gauge(registry, loop, "fairlead_kube_connect_open", "Connections of the API server that are open.",
+        static_cast<double>(connect.connections()));
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::Doors& doors) {
+  count(registry, loop, "fairlead_kube_doors_accepted_total", "Connections to API servers or kubelets accepted at ports.",
+        doors.counters().accepted);
+  count(registry, loop, "fairlead_kube_doors_refused_total", "Connections at such ports that were reset because no flow could be had.",
+        doors.counters().refused);
+  gauge(registry, loop, "fairlead_kube_doors_open", "Connections at such ports that are open.", static_cast<double>(doors.connections()));
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::KubeEgress& egress) {
+  count(registry, loop, "fairlead_kube_egress_flows_total", "Tunnels of the other side.", egress.counters().flows);
+  count(registry, loop, "fairlead_kube_egress_refused_total", "Tunnels of the other side that were refused.", egress.counters().refused);
+  for (const kube_plugin::ApiServers::State& server : egress.api_servers().states()) {
+    const observe::Labels labels{{"server", server.at.to_text()}};
+    registry.gauge(loop, {"fairlead_kube_api_server_connections", "Connections to an API server for edges.", labels})
+        .set(static_cast<double>(server.connections));
+    registry.gauge(loop, {"fairlead_kube_api_server_failing", "Whether an API server did not take the last connection, by loop.", labels})
+        .set(server.failing ? 1 : 0);
+  }
+}
+
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines) {
   const Usage now = usage();
   gauge(registry, loop, "fairlead_buffered_bytes", "Bytes buffered for all sessions.", static_cast<double>(memory.used()));

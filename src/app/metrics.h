@@ -10,6 +10,9 @@
 #include "plugins/http/health_checker.h"
 #include "plugins/http/http_egress.h"
 #include "plugins/http/http_ingress.h"
+#include "plugins/kube/connect_ingress.h"
+#include "plugins/kube/doors.h"
+#include "plugins/kube/kube_egress.h"
 #include "plugins/tcp/tcp_ingress.h"
 #include "quic/endpoint.h"
 
@@ -23,6 +26,9 @@ void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress&
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpEgressCounters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HealthChecker& checker);
+void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::ConnectIngress& connect);
+void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::Doors& doors);
+void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::KubeEgress& egress);
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines);
 
 }  // namespace fairlead::app

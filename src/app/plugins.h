@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "app/kube_rules.h"
 #include "app/rule_set.h"
 #include "link/egress.h"
 #include "link/peers.h"
@@ -12,6 +13,9 @@
 #include "plugins/http/health_checker.h"
 #include "plugins/http/http_egress.h"
 #include "plugins/http/http_ingress.h"
+#include "plugins/kube/connect_ingress.h"
+#include "plugins/kube/doors.h"
+#include "plugins/kube/kube_egress.h"
 #include "plugins/tcp/tcp_egress.h"
 #include "plugins/tcp/tcp_ingress.h"
 
@@ -30,10 +34,13 @@ class Plugins {
 
   // Puts rules in force: what could not be opened is returned, and tried again by the next call.
   ListenerFailures apply(const RuleSet& rules);
+  // What could not be opened is returned, and tried again by the next call.
+  ListenerFailures apply(const KubeRules& rules);
+  kube_plugin::ConnectIngress& kube_connect() { return *kube_connect_; }
   // No new connections, and those that are open are to end.
   void stop_listening();
   // User connections that are left: they end by themselves, or with the destruction of this.
-  std::size_t connections() const { return tcp_ingress_->connections() + http_ingress_->connections(); }
+  std::size_t connections() const;
   // Ends what is left of them. Before the link goes, which they use; the egresses stay for it.
   void end_ingresses();
   void publish(observe::Registry& registry, LoopIndex loop) const;
@@ -43,11 +50,15 @@ class Plugins {
   observe::AccessLog* access_log_;
   tcp::TcpEgress tcp_egress_;
   http_plugin::HttpEgress http_egress_;
+  kube_plugin::KubeEgress kube_egress_;
   link::EgressTable egresses_;
   std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
   std::unique_ptr<http_plugin::HttpIngress> http_ingress_;
   std::unique_ptr<http_plugin::HealthChecker> health_checker_;  // on one loop
+  std::unique_ptr<kube_plugin::ConnectIngress> kube_connect_;
+  std::unique_ptr<kube_plugin::Doors> kube_doors_;
   std::vector<tcp::TcpIngress::Sibling> tcp_siblings_;
+  std::vector<kube_plugin::Doors::Sibling> door_siblings_;
 };
 
 }  // namespace fairlead::app

@@ -29,6 +29,7 @@ class KubeEgress final : public link::Egress {
   void set_policy(std::shared_ptr<const route::EgressPolicy> policy) { policy_ = std::move(policy); }
   // The cloud: empty until set.
   ApiServers& api_servers() { return api_servers_; }
+  const ApiServers& api_servers() const { return api_servers_; }
 
   std::string_view plugin() const override { return kPlugin; }
   Task<void> serve(std::unique_ptr<link::Flow> flow) override;

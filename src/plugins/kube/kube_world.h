@@ -28,7 +28,6 @@ inline std::shared_ptr<const route::EgressPolicy> policy(std::optional<std::vect
 class KubeWorld : public ::testing::Test {
  protected:
   static constexpr std::uint16_t kConnectPort = 8132;
-  static constexpr std::uint16_t kKubeletPort = 10250;
 
   explicit KubeWorld(const link::WorldOptions& options = {.link = {.rtt = 20ms}})
       : world(options),

@@ -14,6 +14,8 @@ inline constexpr std::string_view kPlugin = "kube";
 inline constexpr std::string_view kKubelet = "kubelet";
 inline constexpr std::string_view kApiServer = "apiserver";
 
+inline constexpr std::uint16_t kKubeletPort = 10250;
+
 // To open a tunnel, the far connect included. A kubelet is on its node, a pod next to it: what takes longer is a link that is cut, and
 // the one who waits is better told so.
 inline constexpr Duration kOpenTimeout = 5s;

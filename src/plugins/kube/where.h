@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "link/refusal.h"
 #include "net/address.h"
+#include "route/picker.h"
 
 namespace fairlead::kube_plugin {
 
@@ -25,5 +26,9 @@ struct Where {
   static Where direct() { return {.way = Way::direct, .kind = "direct"}; }
   static Where refused(link::FlowCode code, std::string message) { return {.code = code, .message = std::move(message)}; }
 };
+
+// Without any knowledge of the cluster: a connected node's name with the kubelet's port is that kubelet. Names are bound to keys, so
+// nobody else can be meant.
+Where by_name(const net::HostPort& target, const route::NodeDirectory& nodes);
 
 }  // namespace fairlead::kube_plugin
