@@ -65,6 +65,7 @@ void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress&
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress) {
   const http_plugin::HttpIngressCounters& c = ingress.counters();
   count(registry, loop, "fairlead_http_accepted_total", "Connections of HTTP users accepted.", c.connections);
+  count(registry, loop, "fairlead_http_moved_total", "Moves of HTTP users' connections to the loop of the session they ask for.", c.moved);
   count(registry, loop, "fairlead_http_requests_total", "HTTP requests of users.", c.requests);
   static constexpr const char* kClasses[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 0; i < std::size(kClasses); i++)

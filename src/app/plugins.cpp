@@ -27,11 +27,14 @@ void Plugins::make_ingresses(link::Peers& peers, const route::NodeDirectory& nod
 }
 
 void Plugins::set_siblings(std::span<Plugins* const> all) {
+  std::vector<http_plugin::HttpIngress::Sibling> http_siblings;
   for (Plugins* each : all) {
     tcp_siblings_.push_back({&each->network_.loop(), each->tcp_ingress_.get()});
+    http_siblings.push_back({&each->network_.loop(), each->http_ingress_.get()});
     door_siblings_.push_back({&each->network_.loop(), each->kube_doors_.get()});
   }
   tcp_ingress_->set_siblings(tcp_siblings_);
+  http_ingress_->set_siblings(http_siblings);
   kube_doors_->set_siblings(door_siblings_);
 }
 
@@ -40,7 +43,7 @@ ListenerFailures Plugins::apply(const RuleSet& rules) {
   http_egress_.set_policy(rules.policy);
   kube_egress_.set_policy(rules.policy);
   ListenerFailures failed = tcp_ingress_->apply(rules.snapshot);
-  std::ranges::move(http_ingress_->apply(rules.snapshot, rules.tls, tcp_siblings_.size() > 1), std::back_inserter(failed));
+  std::ranges::move(http_ingress_->apply(rules.snapshot, rules.tls), std::back_inserter(failed));
   if (health_checker_) health_checker_->apply(rules.snapshot);
   return failed;
 }

@@ -15,15 +15,6 @@ class Loop;
 
 namespace fairlead::net {
 
-// A connection that was accepted and belongs to no loop yet, so that it can be handed to the loop that will serve it (another
-// thread, too). Network::adopt makes it a Stream. Dropping it closes the connection with a reset.
-class Incoming {
- public:
-  virtual ~Incoming() = default;
-  virtual const SocketAddress& peer() const = 0;
-  virtual const SocketAddress& local() const = 0;
-};
-
 class Listener {
  public:
   virtual ~Listener() = default;

@@ -129,6 +129,12 @@ Result<void> SocketStream::shut() {
   return {};
 }
 
+std::unique_ptr<Incoming> SocketStream::release() {
+  if (!fd_.valid() || failure_ || got_end_ || sent_end_) return nullptr;
+  events_.reset();
+  return std::make_unique<SocketIncoming>(std::move(fd_), peer_, local_);
+}
+
 void SocketStream::reset() {
   if (!fd_.valid()) return;
   events_.reset();  // who waits is woken and finds the descriptor closed

@@ -26,6 +26,7 @@ class SocketStream final : public Stream {
   Result<void> shut() override;
   void end_was_told() override { got_end_ = true; }
   void reset() override;
+  std::unique_ptr<Incoming> release() override;
   const SocketAddress& peer() const override { return peer_; }
   const SocketAddress& local() const override { return local_; }
 

@@ -12,6 +12,15 @@
 
 namespace fairlead::net {
 
+// A connection that belongs to no loop: accepted, or released by its Stream, so that it can be handed to the loop that will serve it (another
+// thread, too). Network::adopt makes it a Stream. Dropping it closes the connection with a reset.
+class Incoming {
+ public:
+  virtual ~Incoming() = default;
+  virtual const SocketAddress& peer() const = 0;
+  virtual const SocketAddress& local() const = 0;
+};
+
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -36,6 +45,9 @@ class Stream {
   virtual void end_was_told() = 0;
   // Breaks off at once, dropping what was not sent: the peer sees a reset. The Stream is closed after this.
   virtual void reset() = 0;
+  // Gives an open connection up for another loop to adopt; this is closed then. Nobody may wait in it. Null, and nothing happens, where
+  // more than the kernel holds a part of the connection (TLS), or it is not whole any more.
+  virtual std::unique_ptr<Incoming> release() { return nullptr; }
 
   virtual const SocketAddress& peer() const = 0;  // 0.0.0.0:0 for a UNIX socket
   virtual const SocketAddress& local() const = 0;

@@ -17,6 +17,8 @@ namespace {
 
 // The thread writes once for what comes within this time: a wake-up and a system call for each flow would cost as much as the flow.
 constexpr auto kPause = std::chrono::milliseconds(50);
+// Memory of lines that were written, for the next ones.
+constexpr std::size_t kKept = 1_MiB;
 
 Result<int> open_file(const std::string& path) {
   if (path.empty()) return STDOUT_FILENO;
@@ -47,8 +49,8 @@ AccessLog::~AccessLog() {
   close_file(fd_);
 }
 
-void AccessLog::write(JsonLine line) {
-  const std::string text = std::move(line).finish();
+void AccessLog::write(JsonLine&& line) {
+  const std::string_view text = line.finish();
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -85,12 +87,14 @@ void AccessLog::run() {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 
+  std::string lines;
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return stop_ || hurry_ || reopen_at_ || !waiting_.empty(); });
     work_.wait_for(lock, kPause, [this] { return stop_ || hurry_ || reopen_at_ || waiting_.size() >= options_.queue / 2; });
     const bool last = stop_;
-    std::string lines;
+    lines.clear();
+    if (lines.capacity() > kKept) lines.shrink_to_fit();
     lines.swap(waiting_);
     const std::optional<std::size_t> reopen_at = std::exchange(reopen_at_, std::nullopt);
     hurry_ = false;

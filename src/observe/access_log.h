@@ -33,7 +33,7 @@ class AccessLog {
   AccessLog(const AccessLog&) = delete;
   AccessLog& operator=(const AccessLog&) = delete;
 
-  void write(JsonLine line);
+  void write(JsonLine&& line);
   // Opens the path again, after what was written before: for a log that was rotated away. When that fails, the old file stays.
   void reopen();
   // Returns when all that was written before the call is in the file or lost.

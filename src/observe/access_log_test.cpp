@@ -27,7 +27,7 @@ TEST(JsonLine, EveryKindOfFieldIsWritten) {
   JsonLine line;
   line.add("plugin", "tcp").add("bytes_in", std::uint64_t{18'446'744'073'709'551'615U}).add("delta", -3).add("ok", true);
   line.add("duration", Duration(1'500'000)).add("time", WallTime{});
-  EXPECT_EQ(std::move(line).finish(),
+  EXPECT_EQ(line.finish(),
             R"({"plugin":"tcp","bytes_in":18446744073709551615,"delta":-3,"ok":true,"duration":0.001500,"time":"1970-01-01T00:00:00.000Z"})"
             "\n");
   EXPECT_EQ(JsonLine().finish(), "{}\n");

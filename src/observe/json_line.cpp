@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <utility>
+
 namespace fairlead::observe {
 
 namespace {
@@ -24,11 +27,27 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-}  // namespace
+// ASCII that stands for itself.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (unsigned c = 0x20; c < 0x7f; c++) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
 
-void append_json_string(std::string& to, std::string_view text) {
-  to += '"';
-  while (!text.empty()) {
+// The memory of a line that was written, for the thread's next one.
+std::string& spare() {
+  thread_local std::string text;
+  return text;
+}
+constexpr std::size_t kUsual = 1024, kMostKept = 16 * 1024;
+
+void append_escaped(std::string& to, std::string_view text) {
+  for (;;) {
+    std::size_t plain = 0;
+    while (plain < text.size() && kPlain[static_cast<unsigned char>(text[plain])]) plain++;
+    to.append(text.data(), plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
     const char c = text.front();
     const std::size_t length = utf8_length(text);
     if (c == '"' || c == '\\') {
@@ -43,18 +62,44 @@ void append_json_string(std::string& to, std::string_view text) {
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }
+}
+
+}  // namespace
+
+void append_json_string(std::string& to, std::string_view text) {
   to += '"';
+  append_escaped(to, text);
+  to += '"';
+}
+
+JsonLine::JsonLine() : text_(std::exchange(spare(), {})) {
+  text_.clear();
+  text_.reserve(kUsual);
+  text_ += '{';
+}
+
+JsonLine::~JsonLine() {
+  if (text_.capacity() > spare().capacity() && text_.capacity() <= kMostKept) spare() = std::move(text_);
 }
 
 void JsonLine::begin(std::string_view name) {
   if (text_.size() > 1) text_ += ',';
-  append_json_string(text_, name);
-  text_ += ':';
+  text_ += '"';
+  text_ += name;
+  text_ += "\":";
 }
 
 JsonLine& JsonLine::add(std::string_view name, std::string_view value) {
   begin(name);
   append_json_string(text_, value);
+  return *this;
+}
+
+JsonLine& JsonLine::add(std::string_view name, std::initializer_list<std::string_view> pieces) {
+  begin(name);
+  text_ += '"';
+  for (const std::string_view piece : pieces) append_escaped(text_, piece);
+  text_ += '"';
   return *this;
 }
 
@@ -65,12 +110,21 @@ JsonLine& JsonLine::add_raw(std::string_view name, std::string_view value) {
 }
 
 JsonLine& JsonLine::add(std::string_view name, Duration value) {
-  return add_raw(name, fmt::format("{:.6f}", std::chrono::duration<double>(value).count()));
+  const std::int64_t us = (value.count() + (value.count() < 0 ? -500 : 500)) / 1000;
+  char text[32];
+  const std::uint64_t size = us < 0 ? 0 - static_cast<std::uint64_t>(us) : static_cast<std::uint64_t>(us);
+  char* at = text;
+  if (us < 0) *at++ = '-';
+  at = std::to_chars(at, text + sizeof text, size / 1'000'000).ptr;
+  *at++ = '.';
+  for (std::uint64_t unit = 100'000, rest = size % 1'000'000; unit > 0; rest %= unit, unit /= 10)
+    *at++ = static_cast<char>('0' + rest / unit);
+  return add_raw(name, {text, at});
 }
 
-std::string JsonLine::finish() && {
+std::string_view JsonLine::finish() {
   text_ += "}\n";
-  return std::move(text_);
+  return text_;
 }
 
 }  // namespace fairlead::observe

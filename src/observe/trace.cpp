@@ -68,8 +68,19 @@ TraceContext TraceContext::child(Random& random) const {
 }
 
 std::string TraceContext::to_text() const {
-  const std::array<std::uint8_t, 1> flags{flags_};
-  return "00-" + hex(trace_) + "-" + hex(span_) + "-" + hex(flags);
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "00-00000000000000000000000000000000-0000000000000000-00";
+  auto put = [&](std::size_t begin, std::span<const std::uint8_t> bytes) {
+    char* at = text.data() + begin;
+    for (const std::uint8_t b : bytes) {
+      *at++ = kDigits[b >> 4];
+      *at++ = kDigits[b & 15];
+    }
+  };
+  put(3, trace_);
+  put(36, span_);
+  put(53, {&flags_, 1});
+  return text;
 }
 std::string TraceContext::trace_text() const { return hex(trace_); }
 

@@ -1,219 +1,254 @@
 #include "wire/http_message.h"
 
-#include <google/protobuf/arena.h>
-#include <google/protobuf/stubs/logging.h>
-
 #include <algorithm>
 
-#include "fairlead/v1/http.pb.h"
 #include "http/grammar.h"
 #include "wire/message.h"
+#include "wire/proto_fields.h"
 
 namespace fairlead::wire {
 namespace {
 
-namespace pb = fairlead::v1;
+// Field numbers of proto/fairlead/v1/http.proto.
+namespace field {
+constexpr std::uint32_t kName = 1, kValue = 2;
+}
+namespace request_field {
+constexpr std::uint32_t kMethod = 1, kScheme = 2, kAuthority = 3, kTarget = 4, kFields = 5, kBody = 6, kBodySize = 7, kUpgrade = 8,
+                        kExpectContinue = 9, kService = 10;
+}
+namespace service_field {
+constexpr std::uint32_t kTls = 1, kServerName = 2, kCaPem = 3, kProxyProtocol = 4, kConnectMs = 5, kIdleMs = 6, kMaxConnections = 7,
+                        kResponseMs = 8;
+}
+namespace response_field {
+constexpr std::uint32_t kStatus = 1, kReason = 2, kFields = 3, kBody = 4, kBodySize = 5, kUpgrade = 6, kContentLength = 7;
+}
+namespace trailers_field {
+constexpr std::uint32_t kFields = 1;
+}
 
-// A head with 20 fields fits; a larger one goes on on the heap.
-constexpr std::size_t kBlock = 8_KiB;
+// What a head that was larger leaves behind is given up with the next one.
+constexpr std::size_t kKept = 16_KiB;
+// Room for what is written beside texts: tags, lengths, numbers.
+constexpr std::size_t kUsualHead = 512;
 
 bool is_visible(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-template <class Message>
-void add_fields(Message& m, const http::Fields& fields) {
+void put_fields(ProtoWriter& out, std::uint32_t number, const http::Fields& fields) {
   for (const http::Field& f : fields) {
-    pb::HttpField* made = m.add_fields();
-    made->set_name(f.name.data(), f.name.size());
-    made->set_value(f.value.data(), f.value.size());
+    out.begin_message(number, ProtoWriter::size_of(field::kName, f.name) + ProtoWriter::size_of(field::kValue, f.value));
+    out.bytes(field::kName, f.name);
+    out.bytes(field::kValue, f.value);
   }
 }
 
-template <class Message>
-Result<void> read_fields(const Message& m, http::Fields& into) {
-  into.clear();
-  for (const pb::HttpField& f : m.fields()) {
-    if (!http::is_token(f.name()) || !http::is_value(f.value())) return fail(Code::invalid, "a field that HTTP does not allow");
-    if (http::is_hop_by_hop(f.name())) return fail(Code::invalid, "a field of the framing among those of the message");
-    into.add(f.name(), f.value());
+std::unexpected<Error> malformed(std::string_view what) { return fail(Code::invalid, "malformed {}", what); }
+
+Result<void> read_field(std::string_view message, http::Fields& into, std::string_view what) {
+  http::Field made;
+  ProtoReader reader(message);
+  while (const auto f = reader.next()) {
+    if (!f->is_bytes) continue;
+    if (f->number == field::kName) made.name = f->bytes;
+    if (f->number == field::kValue) made.value = f->bytes;
   }
+  if (reader.malformed()) return malformed(what);
+  if (!http::is_token(made.name) || !http::is_value(made.value)) return fail(Code::invalid, "a field that HTTP does not allow");
+  if (http::is_hop_by_hop(made.name)) return fail(Code::invalid, "a field of the framing among those of the message");
+  into.add(made.name, made.value);
   return {};
 }
 
-template <class Message>
-void set_body(Message& m, const http::BodyLength& body) {
-  m.set_body(static_cast<pb::HttpBody>(body.kind));
-  if (body.kind == http::BodyLength::Kind::exact) m.set_body_size(body.size);
+void put_body(ProtoWriter& out, std::uint32_t kind, std::uint32_t size, const http::BodyLength& body) {
+  out.number(kind, static_cast<std::uint64_t>(body.kind));
+  if (body.kind == http::BodyLength::Kind::exact) out.number(size, body.size);
 }
 
-template <class Message>
-Result<http::BodyLength> read_body(const Message& m) {
-  switch (m.body()) {
-    case pb::HTTP_BODY_NONE: return http::BodyLength::none();
-    case pb::HTTP_BODY_EXACT: return http::BodyLength::exact(m.body_size());
-    case pb::HTTP_BODY_UNKNOWN: return http::BodyLength::unknown();
+Result<http::BodyLength> body_of(std::uint64_t kind, std::uint64_t size) {
+  switch (kind) {
+    case static_cast<std::uint64_t>(http::BodyLength::Kind::none): return http::BodyLength::none();
+    case static_cast<std::uint64_t>(http::BodyLength::Kind::exact): return http::BodyLength::exact(size);
+    case static_cast<std::uint64_t>(http::BodyLength::Kind::unknown): return http::BodyLength::unknown();
     default: return fail(Code::invalid, "a length of the body that is not known here");
   }
 }
 
 std::uint32_t to_ms(Duration d) { return static_cast<std::uint32_t>(std::clamp<std::int64_t>((d + 1ms - 1ns) / 1ms, 0, UINT32_MAX)); }
+Duration of_ms(std::uint64_t ms) { return std::chrono::milliseconds(static_cast<std::uint32_t>(ms)); }
 
-template <class Message>
-bool append(std::string& out, const Message& m, std::size_t limit) {
-  const std::size_t size = m.ByteSizeLong();
-  if (size > limit) return false;
-  const std::size_t before = out.size();
-  out.resize(before + size);
-  m.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(out.data() + before));
-  return true;
+void put_service(ProtoWriter& out, const HttpService& s) {
+  out.number(service_field::kTls, s.tls ? 1 : 0);
+  out.bytes(service_field::kServerName, s.server_name);
+  out.bytes(service_field::kCaPem, s.ca_pem);
+  out.number(service_field::kProxyProtocol, s.proxy_protocol);
+  out.number(service_field::kConnectMs, to_ms(s.connect));
+  out.number(service_field::kIdleMs, to_ms(s.idle));
+  out.number(service_field::kMaxConnections, s.max_connections);
+  out.number(service_field::kResponseMs, to_ms(s.response));
 }
 
-// A message on a block of its own; each decode begins anew on it.
-template <class Message>
-class HeadArena {
- public:
-  HeadArena() : arena_(options()) {}
-  Result<const Message*> parse(Bytes body, std::string_view what) {
-    // The library writes to standard error about each malformed message: a stranger could fill a disk with that.
-    [[maybe_unused]] static const auto silent = google::protobuf::SetLogHandler(nullptr);
-    if (body.size() > kMaxFrame) return fail(Code::too_large, "{} of {} bytes: at most {} are allowed", what, body.size(), kMaxFrame);
-    arena_.Reset();
-    Message* m = google::protobuf::Arena::CreateMessage<Message>(&arena_);
-    if (!m->ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "malformed {}", what);
-    return m;
+Result<void> read_service(std::string_view message, HttpService& into) {
+  ProtoReader reader(message);
+  while (const auto f = reader.next()) {
+    if (f->is_bytes) {
+      if (f->number == service_field::kServerName) into.server_name = f->bytes;
+      if (f->number == service_field::kCaPem) into.ca_pem = f->bytes;
+    } else if (f->is_varint) {
+      switch (f->number) {
+        case service_field::kTls: into.tls = f->value != 0; break;
+        case service_field::kProxyProtocol: into.proxy_protocol = static_cast<std::uint32_t>(f->value); break;
+        case service_field::kConnectMs: into.connect = of_ms(f->value); break;
+        case service_field::kIdleMs: into.idle = of_ms(f->value); break;
+        case service_field::kMaxConnections: into.max_connections = static_cast<std::uint32_t>(f->value); break;
+        case service_field::kResponseMs: into.response = of_ms(f->value); break;
+        default: break;
+      }
+    }
   }
+  if (reader.malformed()) return malformed("HTTP request");
+  if (!into.server_name.empty() && !is_visible(into.server_name)) return fail(Code::invalid, "a name of the service that is no host");
+  if (into.proxy_protocol > 2) return fail(Code::invalid, "a version of the PROXY protocol that is not known");
+  return {};
+}
 
- private:
-  google::protobuf::ArenaOptions options() {
-    google::protobuf::ArenaOptions o;
-    o.initial_block = block_;
-    o.initial_block_size = sizeof block_;
-    return o;
-  }
-  alignas(8) char block_[kBlock];
-  google::protobuf::Arena arena_;
-};
+// Keeps `body`, for the views that are read from it.
+Result<std::string_view> keep(std::string& bytes, Bytes body, std::string_view what) {
+  if (body.size() > kMaxFrame) return fail(Code::too_large, "{} of {} bytes: at most {} are allowed", what, body.size(), kMaxFrame);
+  if (bytes.capacity() > kKept) bytes = {};
+  bytes.assign(as_text(body));
+  return bytes;
+}
 
 }  // namespace
 
-struct DecodedHttpRequest::Arena : HeadArena<pb::HttpRequest> {};
-struct DecodedHttpResponse::Arena : HeadArena<pb::HttpResponse> {};
-struct DecodedHttpTrailers::Arena : HeadArena<pb::HttpTrailers> {};
-
 Result<std::string> encode_http_request(const http::Request& r, const HttpService& service) {
-  alignas(8) char block[kBlock];
-  google::protobuf::ArenaOptions options;
-  options.initial_block = block;
-  options.initial_block_size = sizeof block;
-  google::protobuf::Arena arena(options);
-  auto& m = *google::protobuf::Arena::CreateMessage<pb::HttpRequest>(&arena);
-  m.set_method(r.method.data(), r.method.size());
-  m.set_scheme(r.scheme.data(), r.scheme.size());
-  m.set_authority(r.authority.data(), r.authority.size());
-  m.set_target(r.target.data(), r.target.size());
-  add_fields(m, r.fields);
-  set_body(m, r.body);
-  m.set_upgrade(r.upgrade.data(), r.upgrade.size());
-  m.set_expect_continue(r.expect_continue);
-  pb::HttpService& s = *m.mutable_service();
-  s.set_tls(service.tls);
-  s.set_server_name(service.server_name);
-  s.set_ca_pem(service.ca_pem);
-  s.set_proxy_protocol(service.proxy_protocol);
-  s.set_connect_ms(to_ms(service.connect));
-  s.set_idle_ms(to_ms(service.idle));
-  s.set_max_connections(service.max_connections);
-  s.set_response_ms(to_ms(service.response));
   std::string out;
-  if (!append(out, m, kMaxFlowHead))
-    return fail(Code::too_large, "the request's head is {} bytes on the link: at most {} are allowed", m.ByteSizeLong(), kMaxFlowHead);
+  out.reserve(kUsualHead + service.ca_pem.size());
+  ProtoWriter m(out);
+  m.bytes(request_field::kMethod, r.method);
+  m.bytes(request_field::kScheme, r.scheme);
+  m.bytes(request_field::kAuthority, r.authority);
+  m.bytes(request_field::kTarget, r.target);
+  put_fields(m, request_field::kFields, r.fields);
+  put_body(m, request_field::kBody, request_field::kBodySize, r.body);
+  m.bytes(request_field::kUpgrade, r.upgrade);
+  m.number(request_field::kExpectContinue, r.expect_continue ? 1 : 0);
+  std::string inner;
+  ProtoWriter of_service(inner);
+  put_service(of_service, service);
+  m.put_bytes(request_field::kService, inner);
+  if (out.size() > kMaxFlowHead)
+    return fail(Code::too_large, "the request's head is {} bytes on the link: at most {} are allowed", out.size(), kMaxFlowHead);
   return out;
 }
 
 bool encode_http_response(std::string& out, const http::Response& r, std::size_t limit) {
-  alignas(8) char block[kBlock];
-  google::protobuf::ArenaOptions options;
-  options.initial_block = block;
-  options.initial_block_size = sizeof block;
-  google::protobuf::Arena arena(options);
-  auto& m = *google::protobuf::Arena::CreateMessage<pb::HttpResponse>(&arena);
-  m.set_status(r.status);
-  m.set_reason(r.reason.data(), r.reason.size());
-  add_fields(m, r.fields);
-  set_body(m, r.body);
-  m.set_upgrade(r.upgrade.data(), r.upgrade.size());
-  m.set_content_length(r.content_length.data(), r.content_length.size());
-  return append(out, m, limit);
+  const std::size_t before = out.size();
+  ProtoWriter m(out);
+  m.number(response_field::kStatus, r.status);
+  m.bytes(response_field::kReason, r.reason);
+  put_fields(m, response_field::kFields, r.fields);
+  put_body(m, response_field::kBody, response_field::kBodySize, r.body);
+  m.bytes(response_field::kUpgrade, r.upgrade);
+  m.bytes(response_field::kContentLength, r.content_length);
+  if (out.size() - before <= limit) return true;
+  out.resize(before);
+  return false;
 }
 
 bool encode_http_trailers(std::string& out, const http::Fields& trailers, std::size_t limit) {
-  pb::HttpTrailers m;
-  add_fields(m, trailers);
-  return append(out, m, limit);
+  const std::size_t before = out.size();
+  ProtoWriter m(out);
+  put_fields(m, trailers_field::kFields, trailers);
+  if (out.size() - before <= limit) return true;
+  out.resize(before);
+  return false;
 }
-
-DecodedHttpRequest::DecodedHttpRequest() = default;
-DecodedHttpRequest::~DecodedHttpRequest() = default;
 
 Result<void> DecodedHttpRequest::decode(Bytes body) {
-  if (!arena_) arena_ = std::make_unique<Arena>();
-  TRY_ASSIGN(const pb::HttpRequest* m, arena_->parse(body, "HTTP request"));
-  if (!http::is_token(m->method())) return fail(Code::invalid, "an HTTP method that is no token");
-  if (!is_visible(m->target()) || (m->target().front() != '/' && m->target() != "*"))
-    return fail(Code::invalid, "an HTTP target that is no path");
-  if (!m->authority().empty() && !is_visible(m->authority())) return fail(Code::invalid, "an HTTP authority that is no host");
-  if (!m->upgrade().empty() && !is_visible(m->upgrade())) return fail(Code::invalid, "an HTTP upgrade to what is no protocol");
-  if (!m->scheme().empty() && m->scheme() != "http" && m->scheme() != "https")
-    return fail(Code::invalid, "an HTTP scheme that is not known");
-  TRY(read_fields(*m, request.fields));
-  TRY_ASSIGN(request.body, read_body(*m));
-  request.method = m->method();
-  request.scheme = m->scheme();
-  request.authority = m->authority();
-  request.target = m->target();
-  request.upgrade = m->upgrade();
-  request.expect_continue = m->expect_continue();
-  const pb::HttpService& s = m->service();
-  if (s.proxy_protocol() > 2) return fail(Code::invalid, "a version of the PROXY protocol that is not known");
-  service.tls = s.tls();
-  service.server_name = s.server_name();
-  service.ca_pem = s.ca_pem();
-  service.proxy_protocol = s.proxy_protocol();
-  service.connect = std::chrono::milliseconds(s.connect_ms());
-  service.idle = std::chrono::milliseconds(s.idle_ms());
-  service.response = std::chrono::milliseconds(s.response_ms());
-  service.max_connections = s.max_connections();
+  constexpr std::string_view kWhat = "HTTP request";
+  TRY_ASSIGN(const std::string_view message, keep(bytes_, body, kWhat));
+  http::Request& r = request;
+  r.method = r.scheme = r.authority = r.target = r.upgrade = {};
+  r.fields.clear();
+  r.expect_continue = false;
+  service = {};
+  std::uint64_t kind = 0, size = 0;
+  ProtoReader reader(message);
+  while (const auto f = reader.next()) {
+    if (f->is_bytes) {
+      switch (f->number) {
+        case request_field::kMethod: r.method = f->bytes; break;
+        case request_field::kScheme: r.scheme = f->bytes; break;
+        case request_field::kAuthority: r.authority = f->bytes; break;
+        case request_field::kTarget: r.target = f->bytes; break;
+        case request_field::kFields: TRY(read_field(f->bytes, r.fields, kWhat)); break;
+        case request_field::kUpgrade: r.upgrade = f->bytes; break;
+        case request_field::kService: TRY(read_service(f->bytes, service)); break;
+        default: break;
+      }
+    } else if (f->is_varint) {
+      if (f->number == request_field::kBody) kind = static_cast<std::uint32_t>(f->value);
+      if (f->number == request_field::kBodySize) size = f->value;
+      if (f->number == request_field::kExpectContinue) r.expect_continue = f->value != 0;
+    }
+  }
+  if (reader.malformed()) return malformed(kWhat);
+  if (!http::is_token(r.method)) return fail(Code::invalid, "an HTTP method that is no token");
+  if (!is_visible(r.target) || (r.target.front() != '/' && r.target != "*")) return fail(Code::invalid, "an HTTP target that is no path");
+  if (!r.authority.empty() && !is_visible(r.authority)) return fail(Code::invalid, "an HTTP authority that is no host");
+  if (!r.upgrade.empty() && !is_visible(r.upgrade)) return fail(Code::invalid, "an HTTP upgrade to what is no protocol");
+  if (!r.scheme.empty() && r.scheme != "http" && r.scheme != "https") return fail(Code::invalid, "an HTTP scheme that is not known");
+  TRY_ASSIGN(r.body, body_of(kind, size));
   return {};
 }
-
-DecodedHttpResponse::DecodedHttpResponse() = default;
-DecodedHttpResponse::~DecodedHttpResponse() = default;
 
 Result<void> DecodedHttpResponse::decode(Bytes body) {
-  if (!arena_) arena_ = std::make_unique<Arena>();
-  TRY_ASSIGN(const pb::HttpResponse* m, arena_->parse(body, "HTTP response"));
-  if (m->status() < 100 || m->status() > 999) return fail(Code::invalid, "an HTTP status that cannot be");
-  if (!http::is_value(m->reason())) return fail(Code::invalid, "an HTTP reason that HTTP does not allow");
-  if (m->status() == 101 && !is_visible(m->upgrade())) return fail(Code::invalid, "an HTTP 101 without its protocol");
-  if (!std::ranges::all_of(m->content_length(), [](char c) { return c >= '0' && c <= '9'; }) || m->content_length().size() > 20)
+  constexpr std::string_view kWhat = "HTTP response";
+  TRY_ASSIGN(const std::string_view message, keep(bytes_, body, kWhat));
+  http::Response& r = response;
+  r.status = 0;
+  r.reason = r.upgrade = r.content_length = {};
+  r.fields.clear();
+  std::uint64_t kind = 0, size = 0;
+  ProtoReader reader(message);
+  while (const auto f = reader.next()) {
+    if (f->is_bytes) {
+      switch (f->number) {
+        case response_field::kReason: r.reason = f->bytes; break;
+        case response_field::kFields: TRY(read_field(f->bytes, r.fields, kWhat)); break;
+        case response_field::kUpgrade: r.upgrade = f->bytes; break;
+        case response_field::kContentLength: r.content_length = f->bytes; break;
+        default: break;
+      }
+    } else if (f->is_varint) {
+      if (f->number == response_field::kStatus) r.status = static_cast<std::uint32_t>(f->value);
+      if (f->number == response_field::kBody) kind = static_cast<std::uint32_t>(f->value);
+      if (f->number == response_field::kBodySize) size = f->value;
+    }
+  }
+  if (reader.malformed()) return malformed(kWhat);
+  if (r.status < 100 || r.status > 999) return fail(Code::invalid, "an HTTP status that cannot be");
+  if (!http::is_value(r.reason)) return fail(Code::invalid, "an HTTP reason that HTTP does not allow");
+  if (r.status == 101 && !is_visible(r.upgrade)) return fail(Code::invalid, "an HTTP 101 without its protocol");
+  if (!std::ranges::all_of(r.content_length, [](char c) { return c >= '0' && c <= '9'; }) || r.content_length.size() > 20)
     return fail(Code::invalid, "an HTTP Content-Length that is no number");
-  TRY(read_fields(*m, response.fields));
-  TRY_ASSIGN(response.body, read_body(*m));
-  response.status = m->status();
-  response.reason = m->reason();
-  response.upgrade = m->upgrade();
-  response.content_length = m->content_length();
+  TRY_ASSIGN(r.body, body_of(kind, size));
   return {};
 }
 
-DecodedHttpTrailers::DecodedHttpTrailers() = default;
-DecodedHttpTrailers::~DecodedHttpTrailers() = default;
-
 Result<void> DecodedHttpTrailers::decode(Bytes body) {
-  if (!arena_) arena_ = std::make_unique<Arena>();
-  TRY_ASSIGN(const pb::HttpTrailers* m, arena_->parse(body, "HTTP trailers"));
-  return read_fields(*m, fields);
+  constexpr std::string_view kWhat = "HTTP trailers";
+  TRY_ASSIGN(const std::string_view message, keep(bytes_, body, kWhat));
+  fields.clear();
+  ProtoReader reader(message);
+  while (const auto f = reader.next())
+    if (f->is_bytes && f->number == trailers_field::kFields) TRY(read_field(f->bytes, fields, kWhat));
+  if (reader.malformed()) return malformed(kWhat);
+  return {};
 }
 
 }  // namespace fairlead::wire

@@ -1,12 +1,10 @@
 // http_message.h: the http plug-in's heads, between proto/fairlead/v1/http.proto and http::Request and Response.
 //
-// Decoded messages are views of an arena that belongs to the Decoded* object: valid while it lives and until its next decode. Decoding
+// Decoded messages are views of bytes that the Decoded* object keeps: valid while it lives, stays where it is, and until its next decode. Decoding
 // refuses what an HTTP/1.1 peer could be fooled by, for the other side of the link is not trusted to be right: field names that are no
 // tokens, CR, LF or NUL in values, targets with spaces, fields that only the framing may have.
 #pragma once
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -32,39 +30,39 @@ bool encode_http_trailers(std::string& out, const http::Fields& trailers, std::s
 
 class DecodedHttpRequest {
  public:
-  DecodedHttpRequest();
-  ~DecodedHttpRequest();
+  DecodedHttpRequest() = default;
+  DecodedHttpRequest(const DecodedHttpRequest&) = delete;
+  DecodedHttpRequest& operator=(const DecodedHttpRequest&) = delete;
   Result<void> decode(Bytes body);
   http::Request request;
   HttpService service;
 
  private:
-  struct Arena;
-  std::unique_ptr<Arena> arena_;
+  std::string bytes_;
 };
 
 class DecodedHttpResponse {
  public:
-  DecodedHttpResponse();
-  ~DecodedHttpResponse();
+  DecodedHttpResponse() = default;
+  DecodedHttpResponse(const DecodedHttpResponse&) = delete;
+  DecodedHttpResponse& operator=(const DecodedHttpResponse&) = delete;
   Result<void> decode(Bytes body);
   http::Response response;
 
  private:
-  struct Arena;
-  std::unique_ptr<Arena> arena_;
+  std::string bytes_;
 };
 
 class DecodedHttpTrailers {
  public:
-  DecodedHttpTrailers();
-  ~DecodedHttpTrailers();
+  DecodedHttpTrailers() = default;
+  DecodedHttpTrailers(const DecodedHttpTrailers&) = delete;
+  DecodedHttpTrailers& operator=(const DecodedHttpTrailers&) = delete;
   Result<void> decode(Bytes body);
   http::Fields fields;
 
  private:
-  struct Arena;
-  std::unique_ptr<Arena> arena_;
+  std::string bytes_;
 };
 
 }  // namespace fairlead::wire

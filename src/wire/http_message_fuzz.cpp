@@ -2,6 +2,9 @@
 // peer, and mean the same when it is sent on.
 #include "wire/http_message.h"
 
+#include <google/protobuf/stubs/logging.h>
+
+#include "fairlead/v1/http.pb.h"
 #include "http/encode.h"
 #include "http/head_parser.h"
 #include "wire/frame.h"
@@ -14,11 +17,34 @@ void check(bool holds) {
   if (!holds) __builtin_trap();
 }
 
+// What is accepted, the generated classes accept too, with the same meaning.
+void compare(Bytes body, const wire::DecodedHttpRequest& ours) {
+  [[maybe_unused]] static const auto silent = google::protobuf::SetLogHandler(nullptr);
+  v1::HttpRequest theirs;
+  const bool parsed = theirs.ParseFromArray(body.data(), static_cast<int>(body.size()));
+  check(parsed);
+  const http::Request& r = ours.request;
+  check(r.method == theirs.method() && r.target == theirs.target() && r.authority == theirs.authority() && r.scheme == theirs.scheme());
+  check(r.upgrade == theirs.upgrade() && r.expect_continue == theirs.expect_continue());
+  check(r.fields.size() == static_cast<std::size_t>(theirs.fields_size()));
+  int n = 0;
+  for (const http::Field& f : r.fields) {
+    check(f.name == theirs.fields(n).name() && f.value == theirs.fields(n).value());
+    n++;
+  }
+  check(static_cast<int>(r.body.kind) == theirs.body());
+  check(r.body.kind != http::BodyLength::Kind::exact || r.body.size == theirs.body_size());
+  check(ours.service.server_name == theirs.service().server_name() && ours.service.ca_pem == theirs.service().ca_pem());
+  check(ours.service.tls == theirs.service().tls() && ours.service.max_connections == theirs.service().max_connections());
+  check(ours.service.idle == std::chrono::milliseconds(theirs.service().idle_ms()));
+}
+
 bool equal(const http::Fields& a, const http::Fields& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
 void read_request(Bytes body) {
   static wire::DecodedHttpRequest first, second;
   if (!first.decode(body)) return;
+  compare(body, first);
   const http::Request& r = first.request;
   auto again = wire::encode_http_request(r, first.service);
   if (!again) return;  // some unknown fields of ours are larger than what they stand for

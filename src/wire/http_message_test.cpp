@@ -229,6 +229,71 @@ TEST(HttpMessage, AResponseThatNoParserWouldGiveIsRefused) {
   EXPECT_TRUE(refused([](auto& m) { m.set_body(static_cast<pb::HttpBody>(-1)); }));
 }
 
+std::string some_text(Random& random, std::string_view letters) {
+  std::string text;
+  for (std::uint64_t n = random.below(2) * random.below(300); n > 0; n--) text += letters[random.below(letters.size())];
+  return text;
+}
+
+TEST(HttpMessage, IsOneLanguageWithTheGeneratedClasses) {
+  Random random(3);
+  for (int i = 0; i < 2000; i++) {
+    pb::HttpRequest theirs;
+    theirs.set_method("M" + some_text(random, "ABC"));
+    theirs.set_target("/" + some_text(random, "abc/%2"));
+    theirs.set_authority(some_text(random, "abc.:"));
+    theirs.set_scheme(random.below(2) == 0 ? "http" : "https");
+    for (std::uint64_t n = random.below(20); n > 0; n--) {
+      pb::HttpField* f = theirs.add_fields();
+      f->set_name("X" + some_text(random, "abc-"));
+      f->set_value(some_text(random, "abc \t\xff"));
+    }
+    theirs.set_body(static_cast<pb::HttpBody>(random.below(3)));
+    if (theirs.body() == pb::HTTP_BODY_EXACT) theirs.set_body_size(random.next() >> random.below(64));
+    theirs.set_upgrade(some_text(random, "w"));
+    theirs.set_expect_continue(random.below(2) == 0);
+    pb::HttpService& service = *theirs.mutable_service();
+    service.set_tls(random.below(2) == 0);
+    service.set_server_name(some_text(random, "ab."));
+    service.set_ca_pem(some_text(random, "PEM\n"));
+    service.set_proxy_protocol(static_cast<std::uint32_t>(random.below(3)));
+    service.set_connect_ms(static_cast<std::uint32_t>(random.next() >> random.below(64)));
+    service.set_response_ms(static_cast<std::uint32_t>(random.below(1000)));
+
+    const std::string bytes = theirs.SerializeAsString();
+    DecodedHttpRequest ours;
+    ASSERT_TRUE(ours.decode(as_bytes(bytes))) << theirs.DebugString();
+    EXPECT_EQ(encode_http_request(ours.request, ours.service).value(), bytes) << theirs.DebugString();
+  }
+}
+
+// As Protobuf has it: the last one counts, messages are merged, and what is not known is passed over.
+TEST(HttpMessage, RepeatedAndUnknownFieldsAreTakenAsProtobufSays) {
+  pb::HttpRequest first = plain_request(), second;
+  first.mutable_service()->set_server_name("inner");
+  second.set_method("PUT");
+  second.mutable_service()->set_tls(true);
+  std::string bytes = first.SerializeAsString() + second.SerializeAsString();
+  bytes += std::string("\xf8\x07\x05", 3) + std::string("\xfa\x07\x02hi", 5) +
+           std::string(
+               "\xfd\x07"
+               "abcd",
+               6) +
+           std::string(
+               "\xf9\x07"
+               "abcdefgh",
+               10);
+  bytes += std::string("\x08\x01", 2);  // the method, as a number
+  pb::HttpRequest theirs;
+  ASSERT_TRUE(theirs.ParseFromString(bytes));
+  DecodedHttpRequest ours;
+  ASSERT_TRUE(ours.decode(as_bytes(bytes)));
+  EXPECT_EQ(ours.request.method, theirs.method());
+  EXPECT_EQ(ours.request.method, "PUT");
+  EXPECT_EQ(ours.service.server_name, "inner");
+  EXPECT_TRUE(ours.service.tls);
+}
+
 TEST(HttpMessage, GarbageNeverDoesMoreThanFail) {
   Random random(1);
   const std::string good = encode_http_request(request(), {.tls = true}).value();

@@ -1,4 +1,5 @@
 """Changes and failures under load: nothing is cut that need not be."""
+import contextlib
 import json
 import signal
 import threading
@@ -42,6 +43,26 @@ def test_rules_that_change_under_load_cut_nothing(two_edges, files):
     found = wrk.finish(load)
     assert (found["errors"], found["refused"]) == (0, 0), found
     assert found["requests"] > 1000
+
+
+def test_a_connection_follows_what_it_asks_for_to_its_loop(two_edges):
+    """The kernel spreads connections over both loops of the cloud; an edge lives on one. None of it is to be seen from outside."""
+    http = two_edges
+    way = http.to_edge("follow", rule("follow-a", path="/a"), rule("follow-b", path="/b"),
+                       backends=[backend("follow-a", NODE, http.edge_port), backend("follow-b", OTHER, http.edge_port)])
+    before = http.cloud.metric("fairlead_http_moved_total")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(way.connect()) for _ in range(24)]
+        nodes = {"/a": NODE, "/b": OTHER}
+        for turn in range(40):
+            for number, client in enumerate(clients):
+                path = "/a" if turn < 10 or (turn + number) % 3 else "/b"  # first all one, then here and there
+                answer = client.ask("POST", path, [], b"x" * (number + 1))
+                assert (answer.status, answer.json()["name"], answer.json()["size"]) == (200, nodes[path], number + 1)
+        moved = http.cloud.metric("fairlead_http_moved_total") - before
+        assert moved > 0, "of 24 connections some came to the loop that has not the edge"
+        assert moved <= 24 * 4, "one whose requests go here and there stays where it is"
+        assert http.cloud.metric("fairlead_http_connections") >= 24
 
 
 def test_a_backend_that_is_taken_away_serves_its_requests_to_the_end(http):

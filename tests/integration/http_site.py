@@ -48,7 +48,7 @@ class HttpSite:
         for node, host in hosts.items():
             origin.serve(host, self.edge_port, node)
         origin.serve(lab.cloud, self.cloud_port, "in-cloud")
-        self.site.cloud.configure(f"accessLog: {lab.folder}/access.log\n")
+        self.site.cloud.configure(f"accessLog: {lab.folder}/access.log\nloops: 2\n")
         self.site.start_cloud()
         for node in hosts:
             self.start_edge(node)

@@ -27,11 +27,12 @@ inline void write(observe::AccessLog* log, const RequestContext& context, const 
   if (log == nullptr) return;
   observe::JsonLine json;
   json.add("time", line.begun).add("plugin", "http").add("side", "ingress").add("trace", std::string_view(context.trace.trace_text()));
-  json.add("source", std::string_view(context.origin.client.to_text())).add("method", context.method());
+  json.add("source", std::string_view(context.origin.client_text)).add("method", context.method());
   const http::Request& asked = context.desk.parser.head().request;
   json.add("host", asked.authority).add("path", http::split_target(asked.target).path).add("status", line.status);
   if (context.match.listener != nullptr) {
-    json.add("listener", std::string_view(context.match.listener->gateway.to_text() + "/" + context.match.listener->name));
+    const route::HttpHost& listener = *context.match.listener;
+    json.add("listener", {listener.gateway.ns, "/", listener.gateway.name, "/", listener.name});
   }
   if (context.match.rule != nullptr) {
     json.add("route", std::string_view(context.rule().route.value())).add("rule", context.rule().index);

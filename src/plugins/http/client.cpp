@@ -27,6 +27,14 @@ Task<void> Client::wait_readable() {
   }
 }
 
+std::unique_ptr<net::Incoming> Client::release() {
+  if (gone_ != Gone::no || write_failed_ || waiting_to_write_) return nullptr;
+  stop_watching();
+  auto released = stream_->release();
+  if (!released) watch();
+  return released;
+}
+
 std::size_t Client::read(MutableBytes room) {
   if (!readable_ || gone_ != Gone::no) return 0;
   std::optional<Result<std::size_t>> got = stream_->try_read(room);

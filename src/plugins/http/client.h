@@ -25,6 +25,8 @@ class Client {
   Client(std::unique_ptr<net::Stream> stream, Scope& work);
 
   net::Stream& stream() { return *stream_; }
+  // Gives the connection up, if it idles and its stream can.
+  std::unique_ptr<net::Incoming> release();
   Loop& loop() { return work_.loop(); }
 
   // --- reading

@@ -148,7 +148,9 @@ Task<Exchange::Step> Exchange::try_at(route::Pick& pick) {
 
   Attempt attempt(ingress_.peers, client_, *body_, answer_, *this, work_);
   if (rule.backend_timeout) client_.set(Client::Limit::attempt, client_.loop().now() + *rule.backend_timeout);
-  attempt.start(link::Destination{endpoint_.node}, std::move(open), *sent_);
+  link::Destination to{endpoint_.node};
+  if (ingress_.hand_over) home_ = ingress_.peers.home(to);
+  attempt.start(std::move(to), std::move(open), *sent_);
   const Cut cut = co_await watch(attempt);
   client_.clear(Client::Limit::attempt);
   client_.clear(Client::Limit::body);

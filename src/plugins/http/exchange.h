@@ -26,6 +26,8 @@ class Exchange final : AnswerJudge {
   Exchange(Ingress& ingress, Client& client, const Origin& origin, const route::ListenerPolicy& policy, Scope& work);
   ~Exchange() override;
   Task<After> run();
+  // Where the session lives that the last try went to; none: no try, or no session.
+  std::optional<LoopIndex> home() const { return home_; }
 
  private:
   enum class Step : std::uint8_t { over, try_again, give_own };
@@ -79,6 +81,7 @@ class Exchange final : AnswerJudge {
   const route::HttpShare* share_ = nullptr;
   const http::Request* sent_ = nullptr;
   std::string node_, backend_, target_, persistence_;
+  std::optional<LoopIndex> home_;
   FlowId flow_;
   unsigned tries_ = 0;
   Duration backoff_{};

@@ -53,7 +53,7 @@ wire::FlowOpen flow_open(const RequestContext& context, const route::Endpoint& t
           .remaining = remaining,
           .traceparent = context.trace.to_text(),
           .head = {},
-          .source = context.origin.client.to_text()};
+          .source = context.origin.client_text};
 }
 
 wire::HttpService service_of(const route::Backend& backend) {

@@ -21,9 +21,19 @@ struct HttpIngress::Impl {
     shared.counters.connections++;
     connections.spawn(serve(std::make_unique<ServerConnection>(shared, shared.network.adopt(std::move(incoming)), at)));
   }
+  void take(std::unique_ptr<MovedConnection> moved) {
+    auto stream = shared.network.adopt(std::move(moved->incoming));
+    connections.spawn(serve(std::make_unique<ServerConnection>(shared, std::move(stream), *moved)));
+  }
+  void hand_over(LoopIndex to, std::unique_ptr<MovedConnection> moved) {
+    shared.counters.moved++;
+    const Sibling& other = siblings[to.value()];
+    other.loop->post([impl = other.ingress->impl_.get(), moved = std::move(moved)]() mutable { impl->take(std::move(moved)); });
+  }
   static Task<void> serve(std::unique_ptr<ServerConnection> connection) { co_await connection->run(); }
 
   Ingress shared;
+  std::vector<Sibling> siblings;
   net::Listeners listeners;
   Scope mirrors;
   Scope connections;
@@ -35,8 +45,16 @@ HttpIngress::HttpIngress(net::Network& network, link::Peers& peers, const route:
 
 HttpIngress::~HttpIngress() = default;
 
+void HttpIngress::set_siblings(std::span<const Sibling> siblings) {
+  impl_->siblings.assign(siblings.begin(), siblings.end());
+  if (siblings.size() > 1)
+    impl_->shared.hand_over = [impl = impl_.get()](LoopIndex to, std::unique_ptr<MovedConnection> moved) {
+      impl->hand_over(to, std::move(moved));
+    };
+}
+
 std::vector<net::Listeners::Failure> HttpIngress::apply(std::shared_ptr<const route::Snapshot> snapshot,
-                                                        std::shared_ptr<const TlsServers> tls, bool reuse_port) {
+                                                        std::shared_ptr<const TlsServers> tls) {
   if (!tls) tls = std::make_shared<const TlsServers>();
   Ingress& shared = impl_->shared;
   shared.rules = std::make_shared<Rules>(std::move(snapshot), std::move(tls), shared.nodes, shared.states);
@@ -48,7 +66,7 @@ std::vector<net::Listeners::Failure> HttpIngress::apply(std::shared_ptr<const ro
     if (!port.hosts.empty()) owner = fmt::format("Gateway {} listener {}", port.hosts.front().gateway.to_text(), port.hosts.front().name);
     wanted.push_back({port.bind, std::move(owner)});
   }
-  return impl_->listeners.listen_at(wanted, reuse_port);
+  return impl_->listeners.listen_at(wanted, impl_->siblings.size() > 1);
 }
 
 void HttpIngress::drain() {

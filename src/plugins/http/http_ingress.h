@@ -1,13 +1,14 @@
 // http_ingress.h: listens at the addresses of HTTP rules, serves HTTP/1.1 to users, and opens a flow for each request.
 //
-// One on each loop. A connection stays on the loop that accepted it, for its requests may go to many nodes; a session on another loop
-// is reached through a remote flow (link::Peers::open does it). What cannot be had is answered by Fairlead itself, with a JSON problem
+// One on each loop. A connection's requests may go to many nodes; a session on another loop is reached through a remote flow
+// (link::Peers::open does it). A connection without TLS that keeps asking for what lives on another loop moves there. What cannot be had is answered by Fairlead itself, with a JSON problem
 // (RFC 9457) and Proxy-Status (RFC 9209), and never hangs; an answer that broke off half way is shown as broken: the chunked body has no
 // last chunk, and the connection is reset.
 #pragma once
 #include <atomic>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "link/peers.h"
@@ -22,6 +23,7 @@ namespace fairlead::http_plugin {
 
 struct HttpIngressCounters {
   std::uint64_t connections = 0;  // accepted
+  std::uint64_t moved = 0;        // of them, to another loop; a connection may move several times
   std::uint64_t requests = 0;
   std::uint64_t answers[6] = {};  // by class of status, [0]: none was given
   std::uint64_t own_answers = 0;  // made here: no route, no node, malformed, ...
@@ -40,10 +42,16 @@ class HttpIngress {
               observe::AccessLog* access_log);
   ~HttpIngress();
 
+  // The ingresses of all loops, in their order, if there are several; before the first apply(). They outlive this.
+  struct Sibling {
+    Loop* loop;
+    HttpIngress* ingress;
+  };
+  void set_siblings(std::span<const Sibling> siblings);
+
   // New rules, in force from the next request on, also on connections that are open. A port of TLS without an entry in `tls` does not
-  // listen, and is not among the failures: whoever read the files tells that. `reuse_port`: several loops listen.
-  std::vector<net::Listeners::Failure> apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const TlsServers> tls,
-                                             bool reuse_port);
+  // listen, and is not among the failures: whoever read the files tells that.
+  std::vector<net::Listeners::Failure> apply(std::shared_ptr<const route::Snapshot> snapshot, std::shared_ptr<const TlsServers> tls);
   // No new connections; those that are open are told at their next answer (Connection: close), idle ones end at once. Tasks go on until
   // they are done; connections() tells how many are left.
   void drain();

@@ -246,7 +246,7 @@ TEST_F(Requests, RulesThatChangeHoldFromTheNextRequestOn) {
   apply(moved);
   user.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(user.answer().body, "elsewhere");
-  ASSERT_TRUE(ingress->apply(route::Snapshot::build({}, route::Site::cloud()), nullptr, false).empty());
+  ASSERT_TRUE(ingress->apply(route::Snapshot::build({}, route::Site::cloud()), nullptr).empty());
   EXPECT_EQ(ingress->listeners(), 0u);
   user.say("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(user.answer().status, 404u);
@@ -257,7 +257,7 @@ TEST_F(Requests, ARuleThatChangesCutsNothing) {
   User user = dial();
   user.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(user.hear(1s), "");
-  ASSERT_TRUE(ingress->apply(route::Snapshot::build({}, route::Site::cloud()), nullptr, false).empty());
+  ASSERT_TRUE(ingress->apply(route::Snapshot::build({}, route::Site::cloud()), nullptr).empty());
   EXPECT_EQ(user.hear(2s), "1\r\nb\r\n0\r\n\r\n");
 }
 

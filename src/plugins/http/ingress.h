@@ -1,11 +1,13 @@
 // ingress.h: what all connections of one HttpIngress share, and the rules of one moment.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 
 #include "base/list.h"
 #include "plugins/http/desk.h"
 #include "plugins/http/http_ingress.h"
+#include "plugins/http/origin.h"
 #include "route/balancer.h"
 
 namespace fairlead::http_plugin {
@@ -30,6 +32,13 @@ struct Rules {
 
 class ServerConnection;
 
+// A connection between two requests, on its way to the loop where what it asks for is served.
+struct MovedConnection {
+  std::unique_ptr<net::Incoming> incoming;
+  Origin origin;
+  unsigned moves;  // with this one
+};
+
 struct Ingress {
   Loop& loop() const { return network.loop(); }
 
@@ -44,7 +53,9 @@ struct Ingress {
   Desks desks;
   List<ServerConnection> open;                         // for drain()
   std::map<net::IpAddress, std::uint32_t> per_source;  // connections
-  Scope* mirrors = nullptr;                            // requests that are sent beside those of users
+  // None: there is no other loop.
+  std::move_only_function<void(LoopIndex, std::unique_ptr<MovedConnection>)> hand_over;
+  Scope* mirrors = nullptr;  // requests that are sent beside those of users
 };
 
 }  // namespace fairlead::http_plugin

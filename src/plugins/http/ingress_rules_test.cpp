@@ -285,7 +285,7 @@ TEST_F(Rules, ABackendThatIsNotThereIsA500) {
   yaml.replace(yaml.find("name: shop}]"), 12, "name: none}]");
   route::Problems problems("test.yaml");
   auto snapshot = route::Snapshot::build(route::decode_manifests(yaml, route::Format::yaml, problems), route::Site::cloud());
-  ASSERT_TRUE(ingress->apply(snapshot, nullptr, false).empty());
+  ASSERT_TRUE(ingress->apply(snapshot, nullptr).empty());
   EXPECT_EQ(get("/").status, 500u);
 }
 

@@ -41,7 +41,7 @@ class Tls : public IngressTest {
     auto servers = std::make_shared<TlsServers>();
     const auto snapshot = rules(std::string(kRules));
     (*servers)[snapshot->http_ports().at(0).bind] = ca.tls_server({"a.example", "b.example"});
-    EXPECT_TRUE(ingress->apply(snapshot, servers, false).empty());
+    EXPECT_TRUE(ingress->apply(snapshot, servers).empty());
     EXPECT_EQ(ingress->listeners(), 1u);
   }
   User dial_tls(const std::string& name) {
@@ -103,7 +103,7 @@ TEST_F(Tls, WhoSpeaksNoTlsIsNotServed) {
 }
 
 TEST_F(Tls, WithoutACertificateAPortDoesNotListen) {
-  EXPECT_TRUE(ingress->apply(rules(std::string(kRules)), std::make_shared<TlsServers>(), false).empty());
+  EXPECT_TRUE(ingress->apply(rules(std::string(kRules)), std::make_shared<TlsServers>()).empty());
   EXPECT_EQ(ingress->listeners(), 0u);
 }
 

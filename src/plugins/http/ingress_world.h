@@ -462,7 +462,7 @@ spec:
            more;
   }
   void apply(const std::string& yaml) {
-    for (const auto& failure : ingress->apply(rules(yaml), nullptr, false)) ADD_FAILURE() << failure.error.describe();
+    for (const auto& failure : ingress->apply(rules(yaml), nullptr)) ADD_FAILURE() << failure.error.describe();
   }
   void serve(const std::string& port, std::deque<Script> scripts) {
     for (auto& egress : egresses) egress->scripts[port] = scripts;

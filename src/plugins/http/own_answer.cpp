@@ -75,7 +75,7 @@ std::string problem_of(const OwnAnswer& answer, std::string_view trace) {
   json.add("type", "about:blank").add("title", http::reason_phrase(answer.status)).add("status", answer.status);
   json.add("detail", std::string_view(answer.detail)).add("code", answer.code);
   if (!trace.empty()) json.add("trace", trace);
-  return std::move(json).finish();
+  return std::string(json.finish());
 }
 
 std::string proxy_status_of(const OwnAnswer& answer) {

@@ -8,22 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "net/tls.h"
 #include "observe/trace.h"
 #include "plugins/http/ingress.h"
 #include "plugins/http/own_answer.h"
 
 namespace fairlead::http_plugin {
-
-// Who is at the other end of a connection.
-struct Origin {
-  net::SocketAddress at;      // of ours, as the rules name it
-  net::SocketAddress local;   // of ours, as the client dialled it
-  net::SocketAddress peer;    // of the connection
-  net::SocketAddress client;  // as a PROXY header told, else the peer
-  bool tls = false;
-  net::TlsPeer tls_peer;
-};
 
 struct RequestContext {
   RequestContext(Ingress& ingress, Desk& desk, const Origin& origin);

@@ -15,6 +15,10 @@ constexpr Duration kLinger = 2s;
 // Behind a head, so that its body can be read without moving it; of a chunked one a whole line must fit.
 constexpr std::size_t kBodyRoom = 4_KiB;
 constexpr std::size_t kChunkedRoom = 20_KiB;
+// A connection moves to another loop after so many requests in a row were served there: a move costs about as much as two of them do
+// from afar. Twice as many each time, so that one whose requests go here and there soon stays where it is.
+constexpr unsigned kRequestsBeforeMove = 2;
+constexpr unsigned kMaxMoves = 16;
 
 }  // namespace
 
@@ -23,6 +27,11 @@ ServerConnection::ServerConnection(Ingress& ingress, std::unique_ptr<net::Stream
   origin_.at = at;
   origin_.peer = origin_.client = stream_->peer();
   origin_.local = stream_->local();
+  ingress_.open.push_back(*this);
+}
+
+ServerConnection::ServerConnection(Ingress& ingress, std::unique_ptr<net::Stream> stream, const MovedConnection& moved)
+    : ingress_(ingress), origin_(moved.origin), moves_(moved.moves), moved_here_(true), stream_(std::move(stream)), work_(ingress.loop()) {
   ingress_.open.push_back(*this);
 }
 
@@ -45,7 +54,7 @@ void ServerConnection::begin_drain() {
 }
 
 bool ServerConnection::count_source(const net::IpAddress& source) {
-  const std::uint32_t limit = policy().max_connections_per_source;
+  const std::uint32_t limit = moved_here_ ? 0 : policy().max_connections_per_source;
   std::uint32_t& now = ingress_.per_source[source];
   if (limit != 0 && now >= limit) {
     log::debug("http", "a connection of {} is refused: it has {}", source, now);
@@ -62,7 +71,8 @@ Task<void> ServerConnection::run() {
   for (;;) {
     const bool there = co_await next_head();
     if (!there) break;
-    const Exchange::After after = co_await serve_one();
+    std::optional<LoopIndex> home;
+    const Exchange::After after = co_await serve_one(home);
     client_->desk->in.unpin();
     client_->desk->parser.reset();
     if (after == Exchange::After::done) co_return;
@@ -71,21 +81,48 @@ Task<void> ServerConnection::run() {
       co_return;
     }
     if (after == Exchange::After::close) break;
+    if (ingress_.hand_over && move(home)) co_return;
   }
   co_await linger();
 }
 
+bool ServerConnection::move(std::optional<LoopIndex> home) {
+  if (!home || *home == ingress_.peers.loop_index() || moves_ == kMaxMoves) {
+    requests_elsewhere_ = 0;
+    return false;
+  }
+  if (home != elsewhere_) requests_elsewhere_ = 0;
+  elsewhere_ = home;
+  if (++requests_elsewhere_ < kRequestsBeforeMove << moves_) return false;
+  // What has come already is served here; the next pause will do.
+  if (ingress_.draining || !client_->desk->in.empty()) return false;
+  auto incoming = client_->release();
+  if (!incoming) {
+    moves_ = kMaxMoves;
+    return false;
+  }
+  ingress_.hand_over(*home, std::make_unique<MovedConnection>(std::move(incoming), std::move(origin_), moves_ + 1));
+  return true;
+}
+
 // Apart from run(), so that a connection that idles does not keep the room for it.
-Task<Exchange::After> ServerConnection::serve_one() {
+Task<Exchange::After> ServerConnection::serve_one(std::optional<LoopIndex>& home) {
   const std::shared_ptr<Rules> rules = ingress_.rules;  // the policy is theirs
   Exchange exchange(ingress_, *client_, origin_, policy(), work_);
   const Exchange::After after = co_await exchange.run();
+  home = exchange.home();
   co_return after;
 }
 
 Task<bool> ServerConnection::begin() {
   const std::shared_ptr<Rules> rules = ingress_.rules;
   const route::HttpPort* port = rules->port(origin_.at);
+  if (moved_here_) {
+    count_source(origin_.client.ip);
+    client_.emplace(std::move(stream_), work_);
+    if (port == nullptr) co_await linger();
+    co_return port != nullptr;
+  }
   if (port == nullptr) co_return false;
   const TimePoint deadline = ingress_.loop().now() + port->policy.head_timeout;
   if (port->policy.proxy_protocol) {
@@ -96,6 +133,7 @@ Task<bool> ServerConnection::begin() {
     }
   }
   if (!count_source(origin_.client.ip)) co_return false;
+  origin_.client_text = origin_.client.to_text();
   origin_.tls = port->tls;
   if (origin_.tls) {
     const auto server = rules->tls->find(origin_.at);
