@@ -1,10 +1,13 @@
 #include "app/edge_join.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
+#include "app/config.h"
 #include "app/host.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -25,6 +28,14 @@ Task<void> join_into(AsioLoop& loop, net::Network& network, enrol::MakeEndpoint 
 
 }  // namespace
 
+std::string edge_config_for(const net::HostPort& cloud) {
+  constexpr std::string_view kBefore = "#link:\n#  cloud: cloud.example.com:8443 ";
+  std::string text(default_edge_config());
+  const std::size_t at = text.find(kBefore);
+  if (at == std::string::npos) throw std::logic_error("the default configuration has no place for link.cloud");
+  return text.replace(at, kBefore.size(), fmt::format("link:\n  cloud: \"{}\" ", cloud.to_text()));
+}
+
 Result<NodeName> host_node_name() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) return fail(Error::from_errno(errno, "ask for this host's name"));
@@ -41,12 +52,8 @@ Result<void> join_edge(const EdgeJoin& join, pki::AlsoWrite also) {
     TRY_ASSIGN(node, host_node_name());
   }
   TRY_ASSIGN(enrol::JoiningFolder folder, enrol::JoiningFolder::open(join.dir));
-  const enrol::JoinAsk ask{.cloud = join.cloud,
-                           .token = join.token,
-                           .pin = join.pin,
-                           .node = *node,
-                           .key = folder.key(),
-                           .software = software()};
+  const enrol::JoinAsk ask{
+      .cloud = join.cloud, .token = join.token, .pin = join.pin, .node = *node, .key = folder.key(), .software = software()};
   log::info("edge", "joins the cloud at {} as node {}", join.cloud.to_text(), *node);
 
   net::MemoryBudget memory(kMemory, 0);

@@ -21,6 +21,9 @@ struct EdgeJoin {
 // belongs to other layers.
 Result<void> join_edge(const EdgeJoin& join, pki::AlsoWrite also);
 
+// The configuration of an edge that dials `cloud`: the default one otherwise.
+std::string edge_config_for(const net::HostPort& cloud);
+
 // This host's name as a node's, in lower case.
 Result<NodeName> host_node_name();
 

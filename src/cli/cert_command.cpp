@@ -5,6 +5,7 @@
 #include "app/config.h"
 #include "cli/commands.h"
 #include "cli/defaults.h"
+#include "enrol/registry.h"
 #include "pki/files.h"
 #include "pki/printable.h"
 
@@ -53,6 +54,9 @@ std::vector<fs::path> certificate_files(const fs::path& path) {
 Outcome run(const CertIssueCommand& command) {
   const auto also = [](const fs::path& staging) { return write_defaults(staging, app::default_edge_config()); };
   TRY_ASSIGN(const pki::Certificate made, pki::issue_edge_folder(command.dir, command.node, command.out, now(), command.lifetime, also));
+  // The name is this key's from now on: no token for any name takes it.
+  TRY_ASSIGN(enrol::Registry registry, enrol::Registry::open(command.dir));
+  TRY(registry.record_issue(command.node, made, enrol::Registry::Rebind::allow, "cert.issue", enrol::Actor::operator_here(), now()));
   fmt::print("Made {} for node {}, good until {}\n\nCopy it to the node, and there:\n  fairlead edge --dir DIR --cloud HOST:PORT\n",
              command.out.native(), command.node, to_rfc3339(made.not_after()));
   return ExitStatus::ok;

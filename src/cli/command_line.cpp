@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "cli/label.h"
+#include "enrol/join_client.h"
 #include "route/suggestion.h"
 
 namespace fairlead::cli {
@@ -52,6 +53,23 @@ Result<net::HostPort> parse_value(const std::string& text) {
 template <>
 Result<Label> parse_value(const std::string& text) {
   return Label::parse(text);
+}
+template <>
+Result<enrol::JoinToken> parse_value(const std::string& text) {
+  return enrol::JoinToken::parse(text);
+}
+// The CA's key as `fairlead init` prints it.
+struct Pin {
+  pki::Fingerprint value;
+};
+template <>
+Result<Pin> parse_value(const std::string& text) {
+  TRY_ASSIGN(const pki::Fingerprint pin, enrol::parse_pin(text));
+  return Pin{pin};
+}
+template <>
+Result<Duration> parse_value(const std::string& text) {
+  return route::parse_duration(text, route::Durations::config);
 }
 // The objects of `fairlead get`, by Kubernetes' names: plural or singular.
 struct ObjectKind {
@@ -118,6 +136,7 @@ class CommandLine {
   static CLI::App& command(CLI::App& parent, const char* name, const char* what) { return *parent.add_subcommand(name, what); }
   void add_init();
   void add_cert();
+  void add_token();
   void add_run();
   void add_look();
   static std::string help_of(const std::vector<std::string>& words);
@@ -137,7 +156,13 @@ class CommandLine {
   std::optional<std::string> comment_;
   std::vector<std::filesystem::path> files_;
   std::optional<net::SocketAddress> listen_;
-  std::optional<net::HostPort> cloud_;
+  std::optional<net::HostPort> cloud_, join_, address_;
+  std::optional<enrol::JoinToken> token_;
+  std::optional<std::filesystem::path> token_file_;
+  std::optional<Pin> pin_;
+  std::optional<Duration> ttl_;
+  std::optional<std::string> token_id_;
+  std::uint32_t uses_ = 1;
   std::vector<Label> labels_;
   std::optional<ObjectKind> kind_;
   std::optional<Output> output_;
@@ -155,6 +180,7 @@ CommandLine::CommandLine() {
       "`fairlead COMMAND --help` and `fairlead help COMMAND` show a command's options, `fairlead help exit-codes` what its status says.");
   add_init();
   add_cert();
+  add_token();
   add_run();
   add_look();
 
@@ -213,6 +239,41 @@ void CommandLine::add_cert() {
   });
 }
 
+void CommandLine::add_token() {
+  CLI::App& token = command(app_, "token", "Tokens with which edges join: create, list, revoke");
+  token.require_subcommand(1);
+
+  CLI::App& create = command(token, "create", "Print the one line that makes a machine an edge");
+  option(create, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
+  option(create, "--node", node_, "NAME", "good for this node only, and also when it comes with a new key (default: any free name)");
+  create.add_option("--uses", uses_, "how many edges may join with it (default 1)")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{1}, enrol::TokenWish::kMaxUses).description(""));
+  option(create, "--ttl", ttl_, "TIME", "how long it is good, as in 90m or 7d (default 1h)");
+  option(create, "--address", address_, "HOST:PORT",
+         "what the edge shall dial (default: a name of the cloud's certificate, link.listen's port)");
+  option(create, "-o,--output", output_, "text|json", "how to print it (default text)");
+  create.footer("Whoever has the line can become a node until it is used or expires. The token is not kept: it cannot be shown again.");
+  create.final_callback([this] {
+    enrol::TokenWish wish{.node = node_, .uses = uses_};
+    if (ttl_) wish.lifetime = *ttl_;
+    if (wish.lifetime <= 0ns || wish.lifetime > enrol::TokenWish::kMaxLifetime)
+      throw CLI::ValidationError("--ttl", "more than 0 and at most 366d");
+    command_ = TokenCreateCommand{*dir_, std::move(wish), address_, output_.value_or(Output::text)};
+  });
+
+  CLI::App& list = command(token, "list", "Show tokens and what is left of them");
+  option(list, "--dir", dir_, "DIR", "the cloud's folder")->required();
+  option(list, "-o,--output", output_, "text|json", "how to print them (default text)");
+  list.final_callback([this] { command_ = TokenListCommand{*dir_, output_.value_or(Output::text)}; });
+
+  CLI::App& revoke = command(token, "revoke", "Let nobody join with a token any more; nodes that have joined with it stay");
+  option(revoke, "id", token_id_, "ID", "as `fairlead token list` shows it")->required();
+  option(revoke, "--dir", dir_, "DIR", "the cloud's folder")->required();
+  option(revoke, "-o,--output", output_, "text|json", "how to print what was done (default text)");
+  revoke.final_callback([this] { command_ = TokenRevokeCommand{*dir_, *token_id_, output_.value_or(Output::text)}; });
+}
+
 void CommandLine::add_run() {
   constexpr char kSignals[] =
       "Runs in the foreground until SIGTERM or SIGINT, then takes no new connections and gives open ones time to end (`drain` in the\n"
@@ -226,12 +287,25 @@ void CommandLine::add_run() {
   cloud.final_callback([this] { command_ = CloudCommand{*dir_, listen_}; });
 
   CLI::App& edge = command(app_, "edge", "Run an edge");
-  option(edge, "--dir", dir_, "DIR", "its folder, made by `fairlead cert issue`")->required();
+  option(edge, "--dir", dir_, "DIR", "its folder, made by --join or by `fairlead cert issue`")->required();
   option(edge, "--cloud", cloud_, "HOST:PORT", "the cloud to dial (default: link.cloud of the configuration)");
   options(edge, "--label", labels_, "KEY=VALUE", "a label of this node, can be given again; goes before those of the configuration");
+  auto* join =
+      option(edge, "--join", join_, "HOST:PORT", "the cloud to join, if the folder is not there yet; a later start needs none of this");
+  auto* token = option(edge, "--token", token_, "TOKEN",
+                       "what `fairlead token create` printed; --token-file and FAIRLEAD_JOIN_TOKEN keep it out of `ps`");
+  auto* token_file = option(edge, "--token-file", token_file_, "FILE", "a file with the token");
+  auto* pin = option(edge, "--ca-pin", pin_, "sha256:HEX", "the CA that the cloud must have");
+  auto* node = option(edge, "--node", node_, "NAME", "the name to join with (default: this host's)");
+  for (CLI::Option* each : {token, token_file, pin, node}) each->needs(join);
+  token->excludes(token_file);
   edge.footer(kSignals);
   edge.final_callback([this] {
-    EdgeCommand made{.dir = *dir_, .cloud = cloud_, .labels = {}};
+    EdgeCommand made{.dir = *dir_, .cloud = cloud_, .labels = {}, .join = std::nullopt};
+    if (join_) {
+      made.join = JoinOrder{.cloud = *join_, .token = token_, .token_file = token_file_, .pin = std::nullopt, .node = node_};
+      if (pin_) made.join->pin = pin_->value;
+    }
     for (const Label& label : labels_) made.labels[label.key] = label.value;
     command_ = std::move(made);
   });

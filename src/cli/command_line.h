@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "cli/exit_status.h"
+#include "enrol/registry.h"
 #include "net/address.h"
 #include "pki/folder.h"
 #include "pki/names.h"
@@ -46,10 +47,35 @@ struct CloudCommand {
   std::filesystem::path dir;
   std::optional<net::SocketAddress> listen;
 };
+// How an edge that has no folder yet gets one. The token comes from one of the two, or from kTokenVariable of the environment.
+struct JoinOrder {
+  net::HostPort cloud;
+  std::optional<enrol::JoinToken> token;
+  std::optional<std::filesystem::path> token_file;
+  std::optional<pki::Fingerprint> pin;
+  std::optional<NodeName> node;  // none: this host's name
+};
+inline constexpr char kTokenVariable[] = "FAIRLEAD_JOIN_TOKEN";
 struct EdgeCommand {
   std::filesystem::path dir;
   std::optional<net::HostPort> cloud;
   route::Labels labels;
+  std::optional<JoinOrder> join;
+};
+struct TokenCreateCommand {
+  std::filesystem::path dir;
+  enrol::TokenWish wish;
+  std::optional<net::HostPort> address;  // what the edge shall dial
+  Output output = Output::text;
+};
+struct TokenListCommand {
+  std::filesystem::path dir;
+  Output output = Output::text;
+};
+struct TokenRevokeCommand {
+  std::filesystem::path dir;
+  std::string id;
+  Output output = Output::text;
 };
 struct ValidateCommand {
   std::vector<std::filesystem::path> paths;
@@ -69,8 +95,9 @@ struct VersionCommand {
   Output output = Output::text;
 };
 
-using Command = std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, CloudCommand, EdgeCommand,
-                             ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
+using Command =
+    std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand, TokenListCommand,
+                 TokenRevokeCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {

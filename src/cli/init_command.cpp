@@ -8,6 +8,7 @@
 #include "app/host.h"
 #include "cli/commands.h"
 #include "cli/defaults.h"
+#include "enrol/join_client.h"
 
 namespace fairlead::cli {
 namespace {
@@ -36,8 +37,13 @@ Outcome run(const InitCommand& command) {
 
   std::string list;
   for (const pki::HostName& name : names) list += " " + name.text();
-  fmt::print("Made {}: edges may dial{}\n\nNext:\n  fairlead cloud --dir {}\n  fairlead cert issue --dir {} --node NAME --out EDGE-DIR\n",
-             command.dir.native(), list, command.dir.native(), command.dir.native());
+  TRY_ASSIGN(const pki::TrustStore authority, pki::TrustStore::load(command.dir / pki::file_name::kAuthority));
+  fmt::print(
+      "Made {}: edges may dial{}\nCA pin {}\n\nNext:\n  fairlead cloud --dir {}\n  fairlead token create --dir {}    # prints the line "
+      "that joins an "
+      "edge\n",
+      command.dir.native(), list, enrol::pin_text(authority.authorities().front().fingerprint()), command.dir.native(),
+      command.dir.native());
   return ExitStatus::ok;
 }
 
