@@ -162,7 +162,7 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
                                .software = software(),
                                .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
-  at.plugins->kube_connect().set_find([this](const net::HostPort& target) { return kube_plugin::by_name(target, *node_view_); });
+  at.plugins->kube_connect().set_find([this](const net::HostPort& target) { return kube_plugin::by_name(target, nodes_); });
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
   return {};

@@ -29,6 +29,7 @@ bool put_in_force(Plugins& plugins, const KubeRules& rules, ListenerFailures& fa
 }
 
 std::vector<ListenerState> with_doors(std::vector<ListenerState> listeners, const KubeRules& rules, const ListenerFailures& failed) {
+  for (const std::string& at : rules.connect_at) listeners.push_back({.gateway = "kube", .listener = "connect", .address = at});
   for (const kube_plugin::Door& door : rules.doors) {
     ListenerState state{.gateway = "kube", .listener = std::string(door.target), .address = door.at.to_text()};
     if (door.to.node) state.listener += " of " + door.to.node->value();

@@ -31,6 +31,8 @@ Result<std::shared_ptr<const KubeRules>> KubeSide::begin(const CloudKubeConfig& 
     plan_ = kube_plugin::PortPlan::parse(text, config.kubelet_ports);
     give_ports(config, connected);
   }
+  if (!config.connect.socket.empty()) connect_at_.push_back((dir_ / config.connect.socket).string());
+  if (config.connect.listen) connect_at_.push_back(config.connect.listen->to_text());
   return make(config);
 }
 
@@ -76,6 +78,7 @@ std::shared_ptr<const KubeRules> KubeSide::make(const CloudKubeConfig& config) c
   auto rules = std::make_shared<KubeRules>();
   rules->api_servers = config.api_servers;
   rules->tls = tls_;
+  rules->connect_at = connect_at_;
   if (config.connect.direct) {
     route::EgressSelf self{.addresses = own_addresses()};
     if (config.connect.listen) self.fairlead_ports.push_back(config.connect.listen->port);

@@ -41,6 +41,7 @@ class KubeSide {
   bool give_ports(const CloudKubeConfig& config, const std::set<NodeName>& connected);
 
   const std::filesystem::path dir_;
+  std::vector<std::string> connect_at_;
   std::optional<kube_plugin::PortPlan> plan_;
   std::set<NodeName> without_port_;  // told once
   std::optional<FileWatch> tls_files_;

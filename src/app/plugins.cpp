@@ -61,8 +61,9 @@ std::size_t Plugins::connections() const {
 }
 
 void Plugins::stop_listening() {
-  kube_connect_->stop_listening();
-  kube_doors_->stop_listening();
+  kube_connect_->drain();
+  kube_doors_->drain();
+  kube_egress_.drain();
   tcp_ingress_->stop_listening();
   http_ingress_->drain();
 }

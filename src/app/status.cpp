@@ -67,8 +67,13 @@ std::string rules_text(const json::object& status) {
   std::string out;
   if (const json::value* listeners = status.if_contains("listeners"); listeners != nullptr && listeners->is_array())
     for (const json::value& v : listeners->get_array()) {
-      if (!v.is_object() || flag_of(v.get_object(), "open")) continue;
+      if (!v.is_object()) continue;
       const json::object& l = v.get_object();
+      if (flag_of(l, "open")) {
+        // Gateways are in `fairlead get gateways`; these are nowhere else.
+        if (text_of(l, "gateway") == "kube") out += fmt::format("kube: {} at {}\n", text_of(l, "listener"), text_of(l, "address"));
+        continue;
+      }
       out += fmt::format("not open: {} {} at {}: {}\n", text_of(l, "gateway"), text_of(l, "listener"), text_of(l, "address"),
                          text_of(l, "problem"));
     }

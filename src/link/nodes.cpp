@@ -47,6 +47,11 @@ std::optional<Nodes::Place> Nodes::find(const NodeName& node) const {
   return it == entries_.end() ? std::nullopt : it->second.place;
 }
 
+bool Nodes::knows(const NodeName& node) const {
+  std::lock_guard lock(mutex_);
+  return entries_.contains(node);
+}
+
 std::map<NodeName, Nodes::Entry> Nodes::all() const {
   std::lock_guard lock(mutex_);
   return entries_;

@@ -44,6 +44,8 @@ class Nodes {
   void set_labels(const NodeName& node, const Place& place, wire::Labels labels);
 
   std::optional<Place> find(const NodeName& node) const;
+  // Connected now or before.
+  bool knows(const NodeName& node) const;
   std::map<NodeName, Entry> all() const;
   std::size_t connected() const;
   // Changes whenever a node comes, goes or changes its labels: for those who keep something computed from all().

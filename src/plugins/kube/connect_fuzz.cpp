@@ -29,7 +29,7 @@ Outcome read(std::string_view text, std::size_t piece) {
     auto taken = reader.feed(copy);
     if (!taken) {
       must(taken.error().status >= 400 && taken.error().status < 600 && !taken.error().text.empty());
-      outcome.refused = taken.error().status;
+      outcome = {.refused = taken.error().status};
       return outcome;
     }
     must(*taken <= copy.size() && (*taken == copy.size() || reader.done()));

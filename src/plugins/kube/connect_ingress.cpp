@@ -58,9 +58,9 @@ struct ConnectIngress::Client {
 };
 
 ConnectIngress::ConnectIngress(net::Network& network, link::Peers& peers, observe::AccessLog* access_log)
-    : network_(network), peers_(peers), access_log_(access_log), connections_(network.loop()) {}
+    : network_(network), peers_(peers), access_log_(access_log), tunnels_(network.loop()), connections_(network.loop()) {}
 
-ConnectIngress::~ConnectIngress() { stop_listening(); }
+ConnectIngress::~ConnectIngress() = default;
 
 void ConnectIngress::listen(std::unique_ptr<net::Listener> listener, bool with_tls, std::string name) {
   Listening& at = listeners_.emplace_back(network_.loop());
@@ -70,7 +70,10 @@ void ConnectIngress::listen(std::unique_ptr<net::Listener> listener, bool with_t
   at.accepting.spawn(accept_from(at));
 }
 
-void ConnectIngress::stop_listening() { listeners_.clear(); }
+void ConnectIngress::drain() {
+  listeners_.clear();
+  tunnels_.end_the_quiet();
+}
 
 Task<void> ConnectIngress::accept_from(Listening& at) {
   Loop& loop = network_.loop();
@@ -219,6 +222,7 @@ Task<void> ConnectIngress::to_edge(Client& client, Where where) {
     co_return;
   }
   counters_.established++;
+  Tunnels::Open open_now(tunnels_, flow);
   line.end = co_await link::splice(flow, *client.stream);
   line.bytes_in = flow.bytes_out();
   line.bytes_out = flow.bytes_in();
@@ -260,7 +264,9 @@ Task<void> ConnectIngress::to_neighbour(Client& client) {
     co_return;
   }
   counters_.established++;
+  neighbours_++;
   auto end = co_await relay(loop, *client.stream, **service);
+  neighbours_--;
   line.bytes_in = end.bytes_in + early;
   line.bytes_out = end.bytes_out;
   line.end = std::move(end.end);

@@ -14,6 +14,7 @@
 #include "net/network.h"
 #include "net/tls.h"
 #include "observe/access_log.h"
+#include "plugins/kube/tunnels.h"
 #include "plugins/kube/where.h"
 #include "route/egress_policy.h"
 #include "runtime/scope.h"
@@ -44,9 +45,11 @@ class ConnectIngress {
   void set_tls(std::shared_ptr<const net::TlsServer> tls) { tls_ = std::move(tls); }
 
   void listen(std::unique_ptr<net::Listener> listener, bool with_tls, std::string name);
-  void stop_listening();
+  // No new connections, and those in which nothing moves are to end.
+  void drain();
   std::size_t listeners() const { return listeners_.size(); }
-  std::size_t connections() const { return connections_.size(); }
+  // That a drain should wait for: tunnels to edges. Others of this site can be had again at once.
+  std::size_t connections() const { return connections_.size() - neighbours_; }
   const ConnectCounters& counters() const { return counters_; }
 
  private:
@@ -73,7 +76,8 @@ class ConnectIngress {
   std::shared_ptr<const route::EgressPolicy> direct_;
   std::shared_ptr<const net::TlsServer> tls_;
   ConnectCounters counters_;
-  std::size_t strangers_ = 0;
+  std::size_t strangers_ = 0, neighbours_ = 0;
+  Tunnels tunnels_;
   std::list<Listening> listeners_;
   Scope connections_;
 };

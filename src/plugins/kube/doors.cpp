@@ -18,6 +18,7 @@ Doors::Doors(net::Network& network, link::Peers& peers, observe::AccessLog* acce
       access_log_(access_log),
       listeners_(network,
                  [this](std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) { place(std::move(incoming), at); }),
+      tunnels_(network.loop()),
       connections_(network.loop()) {}
 
 Doors::~Doors() = default;
@@ -77,6 +78,7 @@ Task<void> Doors::serve(std::unique_ptr<Visit> visit) {
     line.end = {.code = flow.error().code, .by_flow = true, .refused = true, .message = flow.error().message};
   } else {
     line.flow = (*flow)->id();
+    Tunnels::Open open_now(tunnels_, **flow);
     line.end = co_await link::splice_opened(**flow, *socket);
     line.bytes_in = (*flow)->bytes_out();
     line.bytes_out = (*flow)->bytes_in();

@@ -15,6 +15,7 @@
 #include "net/listeners.h"
 #include "observe/access_log.h"
 #include "plugins/kube/kube_line.h"
+#include "plugins/kube/tunnels.h"
 #include "runtime/scope.h"
 
 namespace fairlead::kube_plugin {
@@ -44,7 +45,11 @@ class Doors {
   void set_siblings(std::span<const Sibling> siblings) { siblings_ = siblings; }
   // Opens what is new, closes what is gone; connections go on. What could not be opened is returned; the next call tries again.
   std::vector<net::Listeners::Failure> open(const std::vector<Door>& doors);
-  void stop_listening() { listeners_.close(); }
+  // No new connections, and those in which nothing moves are to end.
+  void drain() {
+    listeners_.close();
+    tunnels_.end_the_quiet();
+  }
   std::size_t listeners() const { return listeners_.size(); }
   std::size_t connections() const { return connections_.size(); }
   const DoorCounters& counters() const { return counters_; }
@@ -61,6 +66,7 @@ class Doors {
   std::map<net::SocketAddress, Door> doors_;
   net::Listeners listeners_;
   DoorCounters counters_;
+  Tunnels tunnels_;
   Scope connections_;
 };
 

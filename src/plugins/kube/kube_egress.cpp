@@ -13,7 +13,7 @@ struct KubeEgress::Dialled {
 };
 
 KubeEgress::KubeEgress(net::Network& network, observe::AccessLog* access_log)
-    : network_(network), access_log_(access_log), api_servers_(network) {}
+    : network_(network), access_log_(access_log), api_servers_(network), tunnels_(network.loop()) {}
 
 Task<Result<KubeEgress::Dialled>> KubeEgress::dial(std::string target, TimePoint until) {
   Loop& loop = network_.loop();
@@ -60,6 +60,7 @@ Task<void> KubeEgress::serve(std::unique_ptr<link::Flow> flow) {
     if (!accepted) {
       line.end = {.code = flow->peer_code(), .by_flow = true, .message = accepted.error().describe()};
     } else {
+      Tunnels::Open open_now(tunnels_, *flow);
       line.end = co_await link::splice(*flow, *dialled->stream);
     }
   }

@@ -11,6 +11,7 @@
 #include "observe/access_log.h"
 #include "plugins/kube/api_servers.h"
 #include "plugins/kube/targets.h"
+#include "plugins/kube/tunnels.h"
 #include "route/egress_policy.h"
 
 namespace fairlead::kube_plugin {
@@ -31,6 +32,9 @@ class KubeEgress final : public link::Egress {
   ApiServers& api_servers() { return api_servers_; }
   const ApiServers& api_servers() const { return api_servers_; }
 
+  // Tunnels in which nothing moves are to end.
+  void drain() { tunnels_.end_the_quiet(); }
+
   std::string_view plugin() const override { return kPlugin; }
   Task<void> serve(std::unique_ptr<link::Flow> flow) override;
   const KubeEgressCounters& counters() const { return counters_; }
@@ -45,6 +49,7 @@ class KubeEgress final : public link::Egress {
   std::shared_ptr<const route::EgressPolicy> policy_;
   ApiServers api_servers_;
   KubeEgressCounters counters_;
+  Tunnels tunnels_;
 };
 
 }  // namespace fairlead::kube_plugin

@@ -6,9 +6,9 @@
 
 namespace fairlead::kube_plugin {
 
-Where by_name(const net::HostPort& target, const route::NodeDirectory& nodes) {
+Where by_name(const net::HostPort& target, const link::Nodes& nodes) {
   const auto node = NodeName::parse(target.host);
-  if (node && target.port == kKubeletPort && nodes.is_connected(*node)) return Where::edge("kubelet", *node, std::string(kKubelet));
+  if (node && target.port == kKubeletPort && nodes.knows(*node)) return Where::edge("kubelet", *node, std::string(kKubelet));
   return Where::direct();
 }
 

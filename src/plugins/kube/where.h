@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "base/ids.h"
+#include "link/nodes.h"
 #include "link/refusal.h"
 #include "net/address.h"
-#include "route/picker.h"
 
 namespace fairlead::kube_plugin {
 
@@ -27,8 +27,8 @@ struct Where {
   static Where refused(link::FlowCode code, std::string message) { return {.code = code, .message = std::move(message)}; }
 };
 
-// Without any knowledge of the cluster: a connected node's name with the kubelet's port is that kubelet. Names are bound to keys, so
-// nobody else can be meant.
-Where by_name(const net::HostPort& target, const route::NodeDirectory& nodes);
+// Without any knowledge of the cluster: the name of a node that has connected, with the kubelet's port, is that kubelet. Names are bound
+// to keys, so nobody else can be meant.
+Where by_name(const net::HostPort& target, const link::Nodes& nodes);
 
 }  // namespace fairlead::kube_plugin
