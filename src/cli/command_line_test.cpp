@@ -53,6 +53,49 @@ TEST(CommandLine, CertShowTakesFilesOrAFolder) {
   EXPECT_FALSE(parse("cert show a.pem --dir d"));
 }
 
+TEST(CommandLine, TokenCreateHasDefaultsAndLimits) {
+  const auto usual = parsed<TokenCreateCommand>("token create --dir d");
+  EXPECT_EQ(usual.wish.uses, 1u);
+  EXPECT_EQ(usual.wish.lifetime, 1h);
+  EXPECT_FALSE(usual.wish.node);
+  const auto command = parsed<TokenCreateCommand>("token create --dir d --node edge-a --uses 20 --ttl 7d --address cloud.example -o json");
+  EXPECT_EQ(command.wish.node->value(), "edge-a");
+  EXPECT_EQ(command.wish.uses, 20u);
+  EXPECT_EQ(command.wish.lifetime, 24h * 7);
+  EXPECT_EQ(command.address->to_text(), "cloud.example:8443");
+  EXPECT_EQ(command.output, Output::json);
+  EXPECT_FALSE(parse("token create --dir d --uses 0"));
+  EXPECT_FALSE(parse("token create --dir d --uses 1000001"));
+  EXPECT_FALSE(parse("token create --dir d --ttl 0s"));
+  EXPECT_TRUE(parse("token create --dir d --ttl 366d"));
+  EXPECT_FALSE(parse("token create --dir d --ttl 367d"));
+  EXPECT_FALSE(parse("token create"));
+}
+
+TEST(CommandLine, TokenRevokeTakesAnId) {
+  EXPECT_EQ(parsed<TokenRevokeCommand>("token revoke 0123456789ab --dir d").id, "0123456789ab");
+  EXPECT_FALSE(parse("token revoke --dir d"));
+}
+
+TEST(CommandLine, EdgeJoinsWithATokenAndAPin) {
+  const std::string token = enrol::JoinToken::generate().text().reveal();
+  const std::string pin = "sha256:" + std::string(64, 'a');
+  const auto command = parsed<EdgeCommand>("edge --dir e --join cloud.example --node edge-a --ca-pin " + pin + " --token " + token);
+  ASSERT_TRUE(command.join);
+  EXPECT_EQ(command.join->cloud.to_text(), "cloud.example:8443");
+  EXPECT_EQ(command.join->token->text().reveal(), token);
+  EXPECT_EQ(command.join->pin->to_text(), std::string(64, 'a'));
+  EXPECT_EQ(command.join->node->value(), "edge-a");
+  EXPECT_EQ(parsed<EdgeCommand>("edge --dir e --join c --token-file t --ca-pin " + pin).join->token_file, "t");
+  EXPECT_FALSE(parsed<EdgeCommand>("edge --dir e").join);
+  EXPECT_FALSE(parse("edge --dir e --token " + token)) << "without --join";
+  EXPECT_FALSE(parse("edge --dir e --join c --token-file t --token " + token)) << "one of the two";
+  EXPECT_FALSE(parse("edge --dir e --join c --ca-pin " + std::string(64, 'a')));
+  const auto wrong = parse("edge --dir e --join c --token " + token + "x");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().text, testing::Not(HasSubstr(token.substr(17)))) << "a secret in an error";
+}
+
 TEST(CommandLine, EdgeHasADefaultPortAndLabels) {
   const auto command = parsed<EdgeCommand>("edge --dir e --cloud cloud.example --label site=berlin --label example.com/rack=");
   EXPECT_EQ(command.cloud->to_text(), "cloud.example:8443");
