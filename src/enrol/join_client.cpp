@@ -93,8 +93,10 @@ std::optional<JoinRefusal> check_cloud(const std::vector<std::vector<std::byte>>
   if (!trust) return JoinRefusal{JoinCode::wrong_ca, trust.error().describe()};
   const std::vector<Bytes> views(ders.begin(), ders.end());
   const auto peer = pki::check_peer(views, *trust, pki::ExpectCloud{ask.cloud.host}, pki::RevocationList(), now);
-  if (!peer) return JoinRefusal{JoinCode::wrong_ca, peer.error().message};
-  return std::nullopt;
+  if (peer) return std::nullopt;
+  const pki::RefusalReason reason = peer.error().reason;
+  const bool time = reason == pki::RefusalReason::expired || reason == pki::RefusalReason::not_yet_valid;
+  return JoinRefusal{time ? JoinCode::wrong_time : JoinCode::wrong_ca, peer.error().message};
 }
 
 Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& endpoint, net::SocketAddress to, const JoinAsk& ask) {
@@ -110,9 +112,11 @@ Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& en
   const std::vector<std::vector<std::byte>> chain = cloud.peer_chain();
   if (auto wrong = check_cloud(chain, ask, loop.wall_now())) {
     // Once it has challenged us it has taken the connection, and its operator will see why we leave.
-    auto taken = co_await with_deadline<std::unique_ptr<net::MuxStream>>(loop, loop.now() + kTurnAway, "wait for the cloud's stream",
-                                                                         cloud.accept());
-    static_cast<void>(taken);
+    JoinChallenge of_theirs;
+    auto taken = co_await with_deadline<std::unique_ptr<net::MuxStream>>(loop, loop.now() + kTurnAway, "wait for the cloud's challenge",
+                                                                         challenged(cloud, of_theirs));
+    if (taken && wrong->code == JoinCode::wrong_time)
+      wrong->sentence += fmt::format("; the cloud's clock says {}", to_rfc3339(WallTime(std::chrono::milliseconds(of_theirs.unix_ms))));
     cloud.close(static_cast<std::uint64_t>(wrong->code), pki::printable(wrong->sentence, pki::Refusal::kMaxCloseText));
     co_return refused(*std::move(wrong));
   }

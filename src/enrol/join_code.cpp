@@ -31,7 +31,9 @@ constexpr std::array kWords = {
     Words{"DEADLINE", false, "Nothing: the edge tries again by itself."},
     Words{"INTERNAL", false, "See the cloud's log; the edge tries again by itself."},
     Words{"WRONG_PIN", true, "Check --ca-pin against `fairlead token create` or `fairlead init`, and --join: it may be another cloud."},
-    Words{"WRONG_CA", true, "Somebody may be between this edge and the cloud: nothing was sent. Check --join, and this machine's clock."},
+    Words{"WRONG_CA", true, "Somebody may be between this edge and the cloud: nothing was sent. Check --join and --ca-pin."},
+    Words{"WRONG_TIME", false,
+          "Set this machine's clock; the edge tries again by itself. If the clock is right: `fairlead cert renew` in the cloud."},
 };
 const Words& words(JoinCode code) { return kWords[static_cast<std::size_t>(code)]; }
 

@@ -25,8 +25,9 @@ enum class JoinCode : std::uint8_t {
   no_authority,  // this cloud does not hold the CA's key
   deadline,      // the edge was silent for too long
   internal,
-  wrong_pin,  // the edge's own, with which it closes: no certificate that the cloud shows has the pinned key,
-  wrong_ca,   // or the cloud's was not issued by that CA, or is no good
+  wrong_pin,   // the edge's own, with which it closes: no certificate that the cloud shows has the pinned key,
+  wrong_ca,    // or the cloud's was not issued by that CA, or is no good,
+  wrong_time,  // or is good at another time than this machine's clock says
 };
 std::string_view name(JoinCode code);
 // What a cloud says; unknown ones are `internal`.

@@ -310,16 +310,53 @@ TEST(JoinNetwork, ManyEdgesBehindOneAddressJoin) {
   }
 }
 
-TEST(JoinNetwork, WhoComesWhenAllPlacesAreTakenIsToldToComeAgain) {
+TEST(JoinNetwork, SilentConnectionsMakeRoomTheLongestFirst) {
   link::CapturedLog log;
   JoinWorld world({}, {.concurrent = 2});
   JoinWorld::Edge& silent = world.edge("host-silent");
   RawEdge one(world, silent), two(world, silent);
   JoinWorld::Edge& edge = world.edge("host-a");
-  const JoinAsk ask = world.ask(edge, world.token(), "edge-a");
-  EXPECT_EQ(world.code_of(edge, ask), JoinCode::overloaded);
-  auto joined = world.loop.run(patient_join(world, edge, ask), 2min);
-  EXPECT_TRUE(joined) << "the silent ones are let go of";
+  EXPECT_EQ(world.code_of(edge, world.ask(edge, world.token(), "edge-a")), JoinCode::ok);
+  world.loop.run_for(1s);
+  ASSERT_TRUE(one.connection->close_state());
+  EXPECT_EQ(one.connection->close_state()->code, static_cast<std::uint64_t>(JoinCode::overloaded));
+  EXPECT_FALSE(two.connection->close_state());
+}
+
+// Keeps what was posted until it is let go of, as a slow disk does.
+class SlowDesk final : public RegistryDesk {
+ public:
+  explicit SlowDesk(RegistryDesk& desk) : desk_(desk) {}
+  void post(Work work) override { held_.push_back(std::move(work)); }
+  void note(AuditLine line) override { desk_.note(std::move(line)); }
+  void let_go() {
+    for (Work& work : std::exchange(held_, {})) desk_.post(std::move(work));
+  }
+
+ private:
+  RegistryDesk& desk_;
+  std::vector<Work> held_;
+};
+
+TEST(JoinNetwork, WhoComesWhileAllPlacesAreBeingDecidedAboutIsToldToComeAgain) {
+  link::CapturedLog log;
+  JoinWorld world;
+  SlowDesk slow(world.desk);
+  world.server = std::make_unique<JoinServer>(world.loop, world.issuer, slow, world.cloud->trust, *world.limiter, nullptr,
+                                              JoinServer::Options{.concurrent = 1});
+  JoinWorld::Edge& first = world.edge("host-a");
+  JoinWorld::Edge& second = world.edge("host-b");
+  const JoinAsk ask = world.ask(first, world.token(), "edge-a");
+  std::optional<Result<Joined>> joined;
+  Scope scope(world.loop);
+  WaitQueue done(world.loop);
+  scope.spawn(detail::store<Result<Joined>>(patient_join(world, first, ask), joined, done));
+  world.loop.run_for(1s);
+  EXPECT_EQ(world.code_of(second, world.ask(second, world.token(), "edge-b")), JoinCode::overloaded);
+  slow.let_go();
+  world.loop.run_for(1s);
+  EXPECT_TRUE(joined && *joined);
+  scope.cancel_now();
 }
 
 }  // namespace

@@ -40,13 +40,21 @@ bool JoinServer::take(std::unique_ptr<net::MuxConnection>& connection) {
     if (verdict.tell)
       note_refusal(from.to_text(), {JoinCode::too_many_tries, fmt::format("{} tries of this source were over the limit", verdict.untold)});
     turn_away(*connection, JoinCode::too_many_tries, "too many failed tries to join from this address");
-  } else if (tasks_.size() >= options_.concurrent) {
+  } else if (tasks_.size() >= options_.concurrent && !make_room()) {
     limiter_.give_back(from.ip);
     turn_away(*connection, JoinCode::overloaded, "too many edges join at this moment");
   } else {
     tasks_.spawn(serve(std::move(connection)));
   }
   connection.reset();
+  return true;
+}
+
+// The place is free as soon as its task has seen the end.
+bool JoinServer::make_room() {
+  Waiting* longest = waiting_.pop_front();
+  if (longest == nullptr) return false;
+  turn_away(longest->connection, JoinCode::overloaded, "too many edges join at this moment");
   return true;
 }
 
@@ -83,11 +91,15 @@ Task<void> JoinServer::serve(std::unique_ptr<net::MuxConnection> connection) {
   Nonce nonce;
   pki::random_bytes(nonce);
   std::unique_ptr<net::MuxStream> stream;
+  Waiting waiting(*connection);
+  waiting_.push_back(waiting);
   auto request = co_await with_deadline<JoinRequest>(loop_, loop_.now() + options_.step, "wait for the join's request",
                                                      ask(*connection, stream, nonce));
+  waiting.unlink();
   if (const std::optional<net::MuxClose>& close = connection->close_state()) {
+    if (!close->by_peer && close->orderly) co_return;  // made room for another
     counters_.cut++;
-    for (const JoinCode code : {JoinCode::wrong_pin, JoinCode::wrong_ca})
+    for (const JoinCode code : {JoinCode::wrong_pin, JoinCode::wrong_ca, JoinCode::wrong_time})
       if (close->by_peer && close->application && close->code == static_cast<std::uint64_t>(code))
         note_refusal(from, {code, "the edge turned away: " + pki::printable(close->reason, kMaxCloseText)});
     log::debug("enrol", "{} closed before it asked to join: {}", from, close->to_error());
@@ -132,6 +144,8 @@ Task<void> JoinServer::answer(net::MuxConnection& connection, net::MuxStream& st
   auto written = co_await stream.write(frame);
   if (written) static_cast<void>(stream.shut());
   // The edge closes when it has read the answer; a close of ours would overtake it.
+  Waiting waiting(connection);
+  waiting_.push_back(waiting);
   auto closed =
       co_await with_deadline<bool>(loop_, loop_.now() + options_.farewell, "wait for the edge to close", until_closed(connection));
   static_cast<void>(closed);

@@ -1,7 +1,8 @@
 // join_server.h: the cloud's side of `fairlead-join/1` on one loop: takes connections whose handshake is done, challenges, asks the
 // registry, answers. It knows no flows, and whoever is at the other end has shown no certificate.
 //
-// Invariant: at most `concurrent` joins are under way, each with a deadline at every step; a source that is over its limit is refused
+// Invariant: at most `concurrent` joins are under way, each with a deadline at every step; when all places are taken, who has waited for
+// the edge's next word for longest makes room, so that silent connections keep nobody out. A source that is over its limit is refused
 // before anything else happens. Each refusal has a line in the audit log; those of a flood are counted in it.
 #pragma once
 #include "enrol/admission.h"
@@ -16,7 +17,7 @@ namespace fairlead::enrol {
 class JoinServer {
  public:
   struct Options {
-    std::size_t concurrent = 256;  // about 30 KiB each; more are refused, and try again
+    std::size_t concurrent = 256;  // about 30 KiB each
     Duration step = 10s;           // for the edge's request to come: a slow link with 20 % loss needs some seconds
     Duration farewell = 5s;        // for the edge to have read the answer
   };
@@ -42,8 +43,14 @@ class JoinServer {
   std::size_t under_way() const { return tasks_.size(); }
 
  private:
+  // One whose turn it is to speak: it may be sent away for another.
+  struct Waiting : ListHook {
+    explicit Waiting(net::MuxConnection& c) : connection(c) {}
+    net::MuxConnection& connection;
+  };
   Task<void> serve(std::unique_ptr<net::MuxConnection> connection);
   Task<Result<JoinRequest>> ask(net::MuxConnection& connection, std::unique_ptr<net::MuxStream>& stream, Nonce nonce);
+  bool make_room();
   Task<void> answer(net::MuxConnection& connection, net::MuxStream& stream, JoinAnswer answer);
   void turn_away(net::MuxConnection& connection, JoinCode code, std::string sentence);
   void note_refusal(const std::string& from, const JoinRefusal& refusal);
@@ -56,6 +63,7 @@ class JoinServer {
   RetireKey retire_key_;
   const Options options_;
   Counters counters_;
+  List<Waiting> waiting_;  // the longest first
   Scope tasks_;
 };
 

@@ -26,7 +26,8 @@ constexpr const char* kSchema[] = {
          PRIMARY KEY(token, key)) STRICT;
        CREATE TABLE audit(
          id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, origin TEXT NOT NULL, what TEXT NOT NULL,
-         subject TEXT NOT NULL, detail TEXT NOT NULL) STRICT;)",
+         subject TEXT NOT NULL, detail TEXT NOT NULL, refusal INTEGER NOT NULL) STRICT;
+       CREATE INDEX audit_refusal ON audit(refusal, id);)",
 };
 constexpr std::int64_t kVersion = std::size(kSchema);
 
@@ -79,9 +80,15 @@ Result<Registry> Registry::open(const std::filesystem::path& dir) {
 }
 
 Result<void> Registry::Impl::write_line(const AuditLine& line) {
-  TRY(db.run("INSERT INTO audit(at, who, origin, what, subject, detail) VALUES(?, ?, ?, ?, ?, ?)", line.at, cut(line.who), cut(line.from),
-             cut(line.what), cut(line.subject), cut(line.detail)));
-  return db.run("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", static_cast<std::int64_t>(kAuditLines));
+  const bool refusal = std::string_view(line.what).ends_with(".refused");
+  TRY(db.run("INSERT INTO audit(at, who, origin, what, subject, detail, refusal) VALUES(?, ?, ?, ?, ?, ?, ?)", line.at, cut(line.who),
+             cut(line.from), cut(line.what), cut(line.subject), cut(line.detail), std::int64_t{refusal}));
+  if (db.last_row() % static_cast<std::int64_t>(kPruneEvery) != 0) return {};
+  for (const std::int64_t kind : {0, 1})
+    TRY(db.run(
+        "DELETE FROM audit WHERE refusal = ?1 AND id <= (SELECT id FROM audit WHERE refusal = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)", kind,
+        static_cast<std::int64_t>(kind == 0 ? kAuditLines : kRefusalLines)));
+  return {};
 }
 
 Result<void> Registry::Impl::write_line(const Actor& by, WallTime now, std::string what, std::string subject, std::string detail) {

@@ -63,7 +63,10 @@ struct Candidate {
 
 class Registry {
  public:
-  static constexpr std::size_t kAuditLines = 100'000;  // the oldest go first
+  // The oldest lines go first. Refusals, which strangers can cause, have their own share, so that a flood of them pushes nothing else out.
+  static constexpr std::size_t kAuditLines = 80'000;
+  static constexpr std::size_t kRefusalLines = 20'000;
+  static constexpr std::size_t kPruneEvery = 256;  // so many lines more there may be for a while
   static constexpr Duration kBusy = 10s;
   static constexpr Duration kKeepTokens = 24h * 30;  // after their end, so that a list shows why an edge was refused
 
@@ -102,7 +105,7 @@ class Registry {
                             const Actor& by, WallTime now);
 
   // The audit log.
-  Result<void> note(std::span<const AuditLine> lines);     // all in one transaction
+  Result<void> note(std::span<const AuditLine> lines);     // all in one transaction; whose `what` ends in ".refused" is a refusal
   Result<std::vector<AuditLine>> audit(std::size_t last);  // the newest `last`, oldest first
   // A whole and consistent copy of the state into a new file, also while others write.
   Result<void> copy_to(const std::filesystem::path& file);

@@ -203,17 +203,33 @@ TEST_F(RegistryTest, WhatIsToBeDoneToAnUnknownNodeIsNotFound) {
   EXPECT_EQ(registry.set_labels(node("x"), {}, kBy, kNow).error().code(), Code::not_found);
 }
 
-TEST_F(RegistryTest, TheAuditLogKeepsItsNewestLinesAndCutsLongOnes) {
-  const auto line = [](std::string detail) {
-    return AuditLine{.at = kNow, .who = "edge", .from = "x", .what = "join.refused", .subject = "s", .detail = std::move(detail)};
+TEST_F(RegistryTest, TheAuditLogIsBoundedAndAFloodOfRefusalsPushesNothingElseOut) {
+  const auto line = [](const char* what, std::string detail) {
+    return AuditLine{.at = kNow, .who = "edge", .from = "x", .what = what, .subject = "s", .detail = std::move(detail)};
   };
-  const std::vector<AuditLine> block(Registry::kAuditLines / 4, line("old"));
-  for (int i = 0; i < 4; i++) ASSERT_TRUE(registry.note(block));
-  EXPECT_EQ(registry.audit(Registry::kAuditLines * 2)->size(), Registry::kAuditLines);
-  const AuditLine newest = line(std::string(AuditLine::kMaxField + 1, 'y'));
-  ASSERT_TRUE(registry.note({&newest, 1}));
-  EXPECT_EQ(registry.audit(Registry::kAuditLines * 2)->size(), Registry::kAuditLines);
-  EXPECT_EQ(registry.audit(1)->front().detail, std::string(AuditLine::kMaxField, 'y'));
+  const AuditLine first = line("node.join", "the first");
+  ASSERT_TRUE(registry.note({&first, 1}));
+  const std::vector<AuditLine> flood(Registry::kRefusalLines, line("join.refused", "flood"));
+  for (int i = 0; i < 3; i++) ASSERT_TRUE(registry.note(flood));
+  auto lines = registry.audit(10 * Registry::kRefusalLines).value();
+  EXPECT_EQ(lines.front().detail, "the first");
+  EXPECT_GE(lines.size(), Registry::kRefusalLines);
+  EXPECT_LE(lines.size(), 1 + Registry::kRefusalLines + Registry::kPruneEvery);
+
+  const std::vector<AuditLine> block(Registry::kAuditLines + Registry::kPruneEvery, line("node.join", "later"));
+  ASSERT_TRUE(registry.note(block));
+  lines = registry.audit(10 * Registry::kAuditLines).value();
+  EXPECT_EQ(std::ranges::count(lines, "the first", &AuditLine::detail), 0) << "the oldest go first";
+  EXPECT_GE(std::ranges::count(lines, "later", &AuditLine::detail), static_cast<long>(Registry::kAuditLines));
+}
+
+TEST_F(RegistryTest, ALongFieldOfTheAuditLogIsCut) {
+  const AuditLine at_limit{.at = kNow, .who = "", .from = "", .what = "x", .subject = "", .detail = std::string(AuditLine::kMaxField, 'y')};
+  AuditLine past = at_limit;
+  past.detail += 'z';
+  const std::vector<AuditLine> both{at_limit, past};
+  ASSERT_TRUE(registry.note(both));
+  for (const AuditLine& kept : registry.audit(2).value()) EXPECT_EQ(kept.detail, at_limit.detail);
 }
 
 TEST_F(RegistryTest, ACopyIsWholeAndGoesOn) {

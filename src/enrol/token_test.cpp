@@ -51,7 +51,7 @@ TEST(Pin, ReadsWhatItWritesAndNothingElse) {
 }
 
 TEST(JoinCodes, EachRefusalHasANameAndAMend) {
-  for (std::uint8_t code = 1; code <= static_cast<std::uint8_t>(JoinCode::wrong_ca); code++) {
+  for (std::uint8_t code = 1; code <= static_cast<std::uint8_t>(JoinCode::wrong_time); code++) {
     const auto c = static_cast<JoinCode>(code);
     EXPECT_FALSE(name(c).empty());
     EXPECT_FALSE(mend(c).empty()) << name(c);
