@@ -122,6 +122,21 @@ def test_an_edge_waits_for_a_cloud_that_is_not_there_yet(site):
     site.wait_connected("edge-a", 30)
 
 
+def test_an_edge_that_is_killed_at_any_moment_of_its_join_goes_on_with_its_key(site):
+    """A single use is enough, however often it is killed: the key is on disk before the token is sent."""
+    for round in range(20):
+        token, node, folder = site.token(), f"edge-{round}", site.lab.folder / f"edge-{round}"
+        for _ in range(3):
+            edge = site.lab.edge.start(node, [site.binary, *site.join_words(token, node, folder)])
+            time.sleep(random.random() * 0.06)
+            edge.kill()
+            assert not folder.exists() or (folder / "config.yaml").exists(), "a folder comes complete or not at all"
+        edge = site.edges[node] = Component(site, node, site.lab.edge, folder)
+        edge.process = edge.host.start(node, [site.binary, *site.join_words(token, node, folder)])
+        site.wait_connected(node)
+        edge.process.stop()
+
+
 def refusals(site):
     """(words of the edge, code, a part of the sentence at the edge, in the cloud's log and in its audit log)."""
     free = lambda: site.lab.folder / f"refused-{random.getrandbits(32):x}"
