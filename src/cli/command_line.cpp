@@ -137,6 +137,7 @@ class CommandLine {
   void add_init();
   void add_cert();
   void add_token();
+  void add_audit();
   void add_run();
   void add_look();
   static std::string help_of(const std::vector<std::string>& words);
@@ -162,7 +163,7 @@ class CommandLine {
   std::optional<Pin> pin_;
   std::optional<Duration> ttl_;
   std::optional<std::string> token_id_;
-  std::uint32_t uses_ = 1;
+  std::uint32_t uses_ = 1, lines_ = 50;
   std::vector<Label> labels_;
   std::optional<ObjectKind> kind_;
   std::optional<Output> output_;
@@ -181,6 +182,7 @@ CommandLine::CommandLine() {
   add_init();
   add_cert();
   add_token();
+  add_audit();
   add_run();
   add_look();
 
@@ -272,6 +274,17 @@ void CommandLine::add_token() {
   option(revoke, "--dir", dir_, "DIR", "the cloud's folder")->required();
   option(revoke, "-o,--output", output_, "text|json", "how to print what was done (default text)");
   revoke.final_callback([this] { command_ = TokenRevokeCommand{*dir_, *token_id_, output_.value_or(Output::text)}; });
+}
+
+void CommandLine::add_audit() {
+  constexpr std::uint32_t kMaxLines = 200'000;  // more than are kept
+  CLI::App& audit = command(app_, "audit", "Show who joined, was refused, or changed tokens and nodes, from where and why");
+  option(audit, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
+  audit.add_option("-n,--lines", lines_, "how many of the newest lines (default 50)")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{1}, kMaxLines).description(""));
+  option(audit, "-o,--output", output_, "text|json", "how to print them: a table, or an object on each line (default text)");
+  audit.final_callback([this] { command_ = AuditCommand{*dir_, lines_, output_.value_or(Output::text)}; });
 }
 
 void CommandLine::add_run() {

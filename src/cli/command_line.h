@@ -77,6 +77,11 @@ struct TokenRevokeCommand {
   std::string id;
   Output output = Output::text;
 };
+struct AuditCommand {
+  std::filesystem::path dir;
+  std::uint32_t lines = 0;  // the newest so many
+  Output output = Output::text;
+};
 struct ValidateCommand {
   std::vector<std::filesystem::path> paths;
   Output output = Output::text;
@@ -97,7 +102,7 @@ struct VersionCommand {
 
 using Command =
     std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand, TokenListCommand,
-                 TokenRevokeCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
+                 TokenRevokeCommand, AuditCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {

@@ -77,6 +77,12 @@ TEST(CommandLine, TokenRevokeTakesAnId) {
   EXPECT_FALSE(parse("token revoke --dir d"));
 }
 
+TEST(CommandLine, AuditShowsTheNewestLines) {
+  EXPECT_EQ(parsed<AuditCommand>("audit --dir d").lines, 50u);
+  EXPECT_EQ(parsed<AuditCommand>("audit --dir d -n 3 -o json").lines, 3u);
+  EXPECT_FALSE(parse("audit --dir d -n 0"));
+}
+
 TEST(CommandLine, EdgeJoinsWithATokenAndAPin) {
   const std::string token = enrol::JoinToken::generate().text().reveal();
   const std::string pin = "sha256:" + std::string(64, 'a');

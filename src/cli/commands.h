@@ -23,6 +23,7 @@ Outcome run(const CertRenewCommand& command);
 Outcome run(const TokenCreateCommand& command);
 Outcome run(const TokenListCommand& command);
 Outcome run(const TokenRevokeCommand& command);
+Outcome run(const AuditCommand& command);
 Outcome run(const CloudCommand& command);
 Outcome run(const EdgeCommand& command);
 Outcome run(const ValidateCommand& command);

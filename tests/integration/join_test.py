@@ -51,8 +51,8 @@ class JoinSite(sites.Site):
 
     def audit(self):
         """Lines of the audit log, oldest first."""
-        with sqlite3.connect(f"file:{self.cloud.folder}/state.db?mode=ro", uri=True) as db:
-            return [" | ".join(row) for row in db.execute("SELECT who, origin, what, subject, detail FROM audit ORDER BY id")]
+        shown = self.fairlead("audit", "--dir", self.cloud.folder, "-n", "200000", "-o", "json").stdout
+        return [" | ".join(json.loads(line)[key] for key in ("who", "from", "what", "subject", "detail")) for line in shown.splitlines()]
 
     def keys(self):
         """The key that each name is bound to, in hex."""
