@@ -104,6 +104,9 @@ CloudApp::~CloudApp() {
 
 Result<void> CloudApp::build() {
   TRY_ASSIGN(enrol::Registry registry, enrol::Registry::open(options_.dir));
+  TRY_ASSIGN(const std::vector<enrol::NodeRecord> enrolled, registry.nodes());
+  for (const enrol::NodeRecord& node : enrolled)
+    if (node.key && !node.revoked) enrolled_.insert(node.name);
   state_ = std::make_unique<enrol::RegistryThread>(std::move(registry));
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t count = config_.loops != 0 ? config_.loops : std::min(cores, 64u);
@@ -162,7 +165,8 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
                                .software = software(),
                                .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
-  at.plugins->kube_connect().set_find([this](const net::HostPort& target) { return kube_plugin::by_name(target, nodes_); });
+  const auto is_edge = [this](const NodeName& node) { return enrolled_.contains(node) || nodes_.knows(node); };
+  at.plugins->kube_connect().set_find([is_edge](const net::HostPort& target) { return kube_plugin::by_name(target, is_edge); });
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
   return {};
@@ -175,7 +179,7 @@ Result<void> CloudApp::build_kube() {
     kube_rules_ = std::make_shared<const KubeRules>();
     return {};
   }
-  TRY_ASSIGN(kube_rules_, kube_.begin(config, connected_nodes()));
+  TRY_ASSIGN(kube_rules_, kube_.begin(config, edges()));
   for (auto& each : loops_) apply(*each, kube_rules_);
   if (!config.connect.socket.empty()) {
     const std::filesystem::path path = options_.dir / config.connect.socket;
@@ -190,8 +194,8 @@ Result<void> CloudApp::build_kube() {
   return {};
 }
 
-std::set<NodeName> CloudApp::connected_nodes() const {
-  std::set<NodeName> names;
+std::set<NodeName> CloudApp::edges() const {
+  std::set<NodeName> names = enrolled_;
   for (const auto& [node, entry] : nodes_.all())
     if (entry.place) names.insert(node);
   return names;
@@ -273,7 +277,7 @@ void CloudApp::look(bool woken) {
   if (rules)
     for (auto& at : loops_) at->loop.post([this, where = at.get(), rules] { apply(*where, *rules); });
   if (!config_.kube.on) return;
-  if (std::shared_ptr<const KubeRules> kube = kube_.look(config_.kube, connected_nodes(), woken))
+  if (std::shared_ptr<const KubeRules> kube = kube_.look(config_.kube, edges(), woken))
     for (auto& at : loops_) at->loop.post([this, where = at.get(), kube] { apply(*where, kube); });
 }
 

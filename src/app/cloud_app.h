@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -46,7 +47,8 @@ class CloudApp final : private Inspect {
            std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
   Result<void> build_kube();
-  std::set<NodeName> connected_nodes() const;
+  // Those that had a name when this began, and those that came since.
+  std::set<NodeName> edges() const;
   Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
 
   // On the main loop.
@@ -85,6 +87,7 @@ class CloudApp final : private Inspect {
   std::shared_ptr<route::BackendStates> backend_states_;
   Rules rules_;
   FileWatch identity_files_;
+  std::set<NodeName> enrolled_;  // when this began
   KubeSide kube_;
   std::shared_ptr<const KubeRules> kube_rules_;  // in force; of the main loop
   std::vector<std::unique_ptr<CloudLoop>> loops_;

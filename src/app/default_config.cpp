@@ -27,8 +27,7 @@ std::string_view default_cloud_config() {
 #  pods: []                # networks of this node's pods, allowed besides this machine while `allow` is not set
 
 #kube:                     # docs/KUBERNETES.md; without this section none of it runs
-#  kubeconfig: ""          # a file; a Pod needs none
-#  apiServers: []          # ADDRESS:PORT that edges are led to; without a list those that the cluster knows
+#  apiServers: []          # ADDRESS:PORT that edges are led to
 #  connect:                # the way of the API server to nodes: EgressSelector, HTTPConnect
 #    socket: connect.sock  # in this folder, or an absolute path; "" for none
 #    listen: 127.0.0.1:8132  # the same over TCP with TLS; needs the three files
@@ -38,7 +37,6 @@ std::string_view default_cloud_config() {
 #    direct: []            # networks, dialled from here for what belongs to no edge; or all
 #  kubelet:
 #    mode: connect         # or node-address, where the API server cannot be told about EgressSelector
-#    address: ""           # node-address: what Nodes are to say, where this cloud is reached
 #    listen: 0.0.0.0       # node-address: the address of the ports
 #    ports: 20000-20999    # node-address: one for each node
 

@@ -38,7 +38,6 @@ void decode_kubelet(const Field& f, CloudKubeConfig& config) {
     Object o(f);
     o.optional("mode", route::one_of(config.mode, {{"connect", CloudKubeConfig::KubeletMode::connect},
                                                    {"node-address", CloudKubeConfig::KubeletMode::node_address}}));
-    o.optional("address", config.kubelet_address);
     o.optional("listen", config.kubelet_listen);
     o.optional("ports", config.kubelet_ports);
   }
@@ -50,7 +49,6 @@ void decode_kubelet(const Field& f, CloudKubeConfig& config) {
 void decode(const Field& f, CloudKubeConfig& config) {
   config.on = true;
   Object o(f);
-  o.optional("kubeconfig", config.kubeconfig);
   o.optional("apiServers", route::list_of(config.api_servers, 0, kMaxApiServers));
   o.optional("connect", [&](const Field& c) { decode_connect(c, config.connect); });
   o.optional("kubelet", [&](const Field& k) { decode_kubelet(k, config); });

@@ -18,13 +18,11 @@ struct CloudKubeConfig {
     std::string certificate, key, client_ca;
     std::optional<std::vector<route::EgressRule>> direct;  // none: nothing
   };
-  bool on = false;         // the section is there
-  std::string kubeconfig;  // empty: the Pod's own, or no Kubernetes API at all
+  bool on = false;  // the section is there
   std::vector<net::SocketAddress> api_servers;
   Connect connect;
   KubeletMode mode = KubeletMode::connect;
   net::IpAddress kubelet_listen = net::IpAddress();  // every address
-  std::string kubelet_address;                       // what Nodes are to say; empty: nothing is written
   route::PortRange kubelet_ports{20'000, 20'999};
 };
 

@@ -18,7 +18,7 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& dir, co
 
 }  // namespace
 
-Result<std::shared_ptr<const KubeRules>> KubeSide::begin(const CloudKubeConfig& config, const std::set<NodeName>& connected) {
+Result<std::shared_ptr<const KubeRules>> KubeSide::begin(const CloudKubeConfig& config, const std::set<NodeName>& edges) {
   if (config.connect.listen) {
     TRY_ASSIGN(tls_, load_tls(config.connect));
     tls_files_.emplace(files_of(dir_, config.connect));
@@ -29,14 +29,14 @@ Result<std::shared_ptr<const KubeRules>> KubeSide::begin(const CloudKubeConfig& 
       TRY_ASSIGN(text, pki::read_file(dir_ / kKubeletPorts, kMaxPortsFile));
     }
     plan_ = kube_plugin::PortPlan::parse(text, config.kubelet_ports);
-    give_ports(config, connected);
+    give_ports(config, edges);
   }
   if (!config.connect.socket.empty()) connect_at_.push_back((dir_ / config.connect.socket).string());
   if (config.connect.listen) connect_at_.push_back(config.connect.listen->to_text());
   return make(config);
 }
 
-std::shared_ptr<const KubeRules> KubeSide::look(const CloudKubeConfig& config, const std::set<NodeName>& connected, bool again) {
+std::shared_ptr<const KubeRules> KubeSide::look(const CloudKubeConfig& config, const std::set<NodeName>& edges, bool again) {
   bool changed = ++looks_ % Rules::kRetryLooks == 0 && retry_.exchange(false);
   changed = changed || again;
   if (tls_files_ && tls_files_->changed()) {
@@ -49,13 +49,13 @@ std::shared_ptr<const KubeRules> KubeSide::look(const CloudKubeConfig& config, c
       log::error("kube", "the certificates of kube.connect are not changed, since the new ones are wrong: {}", tls.error());
     }
   }
-  if (plan_ && give_ports(config, connected)) changed = true;
+  if (plan_ && give_ports(config, edges)) changed = true;
   return changed ? make(config) : nullptr;
 }
 
-bool KubeSide::give_ports(const CloudKubeConfig& config, const std::set<NodeName>& connected) {
+bool KubeSide::give_ports(const CloudKubeConfig& config, const std::set<NodeName>& edges) {
   bool changed = false;
-  std::set<NodeName> left_out = plan_->assign(connected, changed);
+  std::set<NodeName> left_out = plan_->assign(edges, changed);
   for (const NodeName& node : left_out)
     if (!without_port_.contains(node))
       log::error("kube", "no port is left for the kubelet of {}: kube.kubelet.ports has {} to {}", node, config.kubelet_ports.first,

@@ -24,10 +24,10 @@ class KubeSide {
  public:
   explicit KubeSide(std::filesystem::path dir) : dir_(std::move(dir)) {}
 
-  // The first look: fails when what is there cannot be used. `connected`: nodes to give ports to.
-  Result<std::shared_ptr<const KubeRules>> begin(const CloudKubeConfig& config, const std::set<NodeName>& connected);
+  // The first look: fails when what is there cannot be used. `edges`: nodes to give ports to.
+  Result<std::shared_ptr<const KubeRules>> begin(const CloudKubeConfig& config, const std::set<NodeName>& edges);
   // What is to be put in force now, or null. `again`: the configuration was read anew.
-  std::shared_ptr<const KubeRules> look(const CloudKubeConfig& config, const std::set<NodeName>& connected, bool again);
+  std::shared_ptr<const KubeRules> look(const CloudKubeConfig& config, const std::set<NodeName>& edges, bool again);
 
   // From any thread: a port could not be opened.
   void retry_soon() { retry_ = true; }
@@ -38,7 +38,7 @@ class KubeSide {
   Result<std::shared_ptr<const net::TlsServer>> load_tls(const CloudKubeConfig::Connect& connect) const;
   std::shared_ptr<const KubeRules> make(const CloudKubeConfig& config) const;
   // True if there is a new port.
-  bool give_ports(const CloudKubeConfig& config, const std::set<NodeName>& connected);
+  bool give_ports(const CloudKubeConfig& config, const std::set<NodeName>& edges);
 
   const std::filesystem::path dir_;
   std::vector<std::string> connect_at_;

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/ids.h"
-#include "link/nodes.h"
 #include "link/refusal.h"
 #include "net/address.h"
 
@@ -27,8 +27,8 @@ struct Where {
   static Where refused(link::FlowCode code, std::string message) { return {.code = code, .message = std::move(message)}; }
 };
 
-// Without any knowledge of the cluster: the name of a node that has connected, with the kubelet's port, is that kubelet. Names are bound
-// to keys, so nobody else can be meant.
-Where by_name(const net::HostPort& target, const link::Nodes& nodes);
+// Without any knowledge of the cluster: an edge's name with the kubelet's port is that kubelet. Names are bound to keys, so that nobody
+// else can be meant. The rest belongs to no edge.
+Where by_name(const net::HostPort& target, FunctionRef<bool(const NodeName&)> is_edge);
 
 }  // namespace fairlead::kube_plugin
