@@ -48,10 +48,10 @@ TEST(RegistryThread, CallsOfManyLoopsComeBackToThem) {
 TEST(RegistryThread, WhoGivesUpWaitingIsNotWokenAndTheCallIsMade) {
   pki::TestFolder folder;
   std::atomic<int> made = 0;
+  std::latch hold(1), done(1);
   AsioLoop loop;
   RegistryThread desk(Registry::open(folder.path()).value());
   {
-    std::latch hold(1);
     desk.post([&hold](Registry&) { hold.wait(); });
     Scope scope(loop);
     scope.spawn(create(loop, desk, 1, made));
@@ -60,7 +60,6 @@ TEST(RegistryThread, WhoGivesUpWaitingIsNotWokenAndTheCallIsMade) {
     scope.cancel_now();
     hold.count_down();
   }
-  std::latch done(1);
   desk.post([&done](Registry&) { done.count_down(); });
   done.wait();
   loop.post([&] { loop.stop(); });
@@ -72,8 +71,8 @@ TEST(RegistryThread, WhoGivesUpWaitingIsNotWokenAndTheCallIsMade) {
 TEST(RegistryThread, WhatWasGivenBeforeTheEndIsWrittenAndMoreThanItsLimitIsCounted) {
   pki::TestFolder folder;
   {
-    RegistryThread desk(Registry::open(folder.path()).value());
     std::latch hold(1);
+    RegistryThread desk(Registry::open(folder.path()).value());
     desk.post([&hold](Registry&) { hold.wait(); });
     for (std::size_t i = 0; i < RegistryThread::kMaxNotes + 7; i++) desk.note(line("join.refused"));
     hold.count_down();
