@@ -97,7 +97,7 @@ class FakeMuxStream final : public net::MuxStream {
 
 class FakeMux final : public net::MuxConnection {
  public:
-  explicit FakeMux(Loop& loop) : loop_(loop), changed_(loop) {}
+  explicit FakeMux(Loop& loop, std::string_view alpn = "") : loop_(loop), alpn_(alpn), changed_(loop) {}
 
   // ---- what the peer does
   std::shared_ptr<FakeHalves> peer_opens() {
@@ -162,7 +162,7 @@ class FakeMux final : public net::MuxConnection {
   }
   std::vector<std::vector<std::byte>> peer_chain() const override { return {}; }
   bool resumed() const override { return false; }
-  std::string_view alpn() const override { return ""; }
+  std::string_view alpn() const override { return alpn_; }
   net::MuxStats stats() const override { return {}; }
   net::SocketAddress peer() const override { return {}; }
   net::SocketAddress local() const override { return {}; }
@@ -181,6 +181,7 @@ class FakeMux final : public net::MuxConnection {
 
  private:
   Loop& loop_;
+  const std::string_view alpn_;
   std::vector<std::shared_ptr<FakeHalves>> streams_, opened_;
   std::deque<std::shared_ptr<FakeHalves>> incoming_;
   std::optional<net::MuxClose> over_;
