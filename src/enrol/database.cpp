@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 namespace fairlead::enrol {
 namespace {
 
@@ -93,7 +95,9 @@ Result<Transaction> Transaction::begin(Database& db) {
 }
 
 Transaction::~Transaction() {
-  if (db_ != nullptr) static_cast<void>(db_->script("ROLLBACK"));
+  if (db_ == nullptr || !db_->in_transaction()) return;  // a failed COMMIT may have undone it already
+  if (auto undone = db_->script("ROLLBACK"); !undone)
+    log::error("enrol", "a change is not undone until the next start: {}", undone.error());
 }
 
 Result<void> Transaction::commit() {

@@ -73,6 +73,7 @@ class Database {
   }
   Result<void> script(const char* sql);  // several statements
   std::int64_t changed() const { return sqlite3_changes64(db_.get()); }
+  bool in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
   std::int64_t last_row() const { return sqlite3_last_insert_rowid(db_.get()); }
   const std::string& file() const { return file_; }
 

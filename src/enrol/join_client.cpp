@@ -59,7 +59,7 @@ Task<Result<JoinAnswer>> ask_for(net::MuxStream& stream, const JoinRequest& requ
   const std::vector<std::byte> frame = encode(request);
   auto written = co_await stream.write(frame);
   if (!written) co_return std::unexpected(written.error());
-  static_cast<void>(stream.shut());
+  CO_TRY(stream.shut());
   auto body = co_await link::read_frame(stream);
   if (!body) co_return std::unexpected(body.error());
   co_return decode_join_answer(*body);

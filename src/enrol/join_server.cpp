@@ -142,7 +142,7 @@ Task<void> JoinServer::serve(std::unique_ptr<net::MuxConnection> connection) {
 Task<void> JoinServer::answer(net::MuxConnection& connection, net::MuxStream& stream, JoinAnswer answer) {
   const std::vector<std::byte> frame = encode(answer);
   auto written = co_await stream.write(frame);
-  if (written) static_cast<void>(stream.shut());
+  if (written) written = stream.shut();
   // The edge closes when it has read the answer; a close of ours would overtake it.
   Waiting waiting(connection);
   waiting_.push_back(waiting);

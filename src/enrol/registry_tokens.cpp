@@ -28,7 +28,7 @@ Result<JoinToken> Registry::create_token(const TokenWish& wish, const Actor& by,
   if (wish.lifetime <= 0ns || wish.lifetime > TokenWish::kMaxLifetime)
     return fail(Code::invalid, "a token for {}: more than nothing and at most {} can be had", to_text(wish.lifetime),
                 to_text(TokenWish::kMaxLifetime));
-  const JoinToken token = JoinToken::generate();
+  JoinToken token = JoinToken::generate();
   std::optional<std::string> node;
   if (wish.node) node = wish.node->value();
   Database& db = impl_->db;
