@@ -39,8 +39,8 @@ struct Load {
   std::vector<std::unique_ptr<quic::Endpoint>> sources;
 
   std::unique_ptr<quic::Endpoint> endpoint(const net::IpAddress& from) {
-    return std::make_unique<quic::Endpoint>(loop, must(network.bind({from, 0}, {})), quic::EndpointSettings{}, quic::EndpointSecrets{}, memory,
-                                            kSession);
+    return std::make_unique<quic::Endpoint>(loop, must(network.bind({from, 0}, {})), quic::EndpointSettings{}, quic::EndpointSecrets{},
+                                            memory, kSession);
   }
   enrol::JoinAsk ask(const enrol::JoinToken& token, const std::string& name) {
     return {.cloud = cloud,
