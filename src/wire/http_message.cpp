@@ -94,7 +94,10 @@ Result<void> read_service(std::string_view message, HttpService& into) {
   ProtoReader reader(message);
   while (const auto f = reader.next()) {
     if (f->is_bytes) {
-      if (f->number == service_field::kServerName) into.server_name = f->bytes;
+      if (f->number == service_field::kServerName) {
+        if (!f->bytes.empty() && !is_visible(f->bytes)) return fail(Code::invalid, "a name of the service that is no host");
+        into.server_name = f->bytes;
+      }
       if (f->number == service_field::kCaPem) into.ca_pem = f->bytes;
     } else if (f->is_varint) {
       switch (f->number) {
@@ -109,7 +112,6 @@ Result<void> read_service(std::string_view message, HttpService& into) {
     }
   }
   if (reader.malformed()) return malformed("HTTP request");
-  if (!into.server_name.empty() && !is_visible(into.server_name)) return fail(Code::invalid, "a name of the service that is no host");
   if (into.proxy_protocol > 2) return fail(Code::invalid, "a version of the PROXY protocol that is not known");
   return {};
 }
