@@ -6,11 +6,18 @@ void Loop::run_ready(int batches) {
   for (int i = 0; i < batches && has_ready(); i++) {
     List<Ready> batch;
     batch.splice(ready_);
-    while (Ready* ready = batch.pop_front()) ready->run_(*ready);
-    if (!ready_.empty()) continue;
-    batch.splice(turn_end_);
-    while (Ready* hook = batch.pop_front()) hook->run_(*hook);
+    for (int ran = 1; Ready* ready = batch.pop_front(); ran++) {
+      ready->run_(*ready);
+      if (ran % kRunBetweenEnds == 0) run_turn_end();
+    }
+    if (ready_.empty()) run_turn_end();
   }
+}
+
+void Loop::run_turn_end() {
+  List<Ready> hooks;
+  hooks.splice(turn_end_);
+  while (Ready* hook = hooks.pop_front()) hook->run_(*hook);
 }
 
 void Loop::fire_timers(TimePoint now) {

@@ -1,7 +1,8 @@
 // loop.h: one thread's world: who runs next, what time it is, what happens later.
 //
-// A Loop runs in turns: resume what is ready; run what asked for the end of the turn (an Endpoint writes its packets there); only
-// when nothing is left, wait for I/O, a timer or a post. AsioLoop waits for real, SimLoop moves virtual time on.
+// A Loop runs in turns: resume what is ready; run what asked for the end of the turn (an Endpoint writes its packets there), also now and
+// then in between when much is ready; only when nothing is left, wait for I/O, a timer or a post. AsioLoop waits for real, SimLoop moves
+// virtual time on.
 // Invariant: nothing is resumed from inside another's call. An event only makes its waiter ready; the loop resumes it.
 // Everything but post() and stop() is called on the loop's own thread.
 #pragma once
@@ -82,7 +83,8 @@ class Loop {
 
   // Resumed in this turn or the next one, in order. Once, however often it is called before.
   void make_ready(Ready& ready) { ready_.push_back(ready); }
-  // Run once when nothing is ready any more in this turn.
+  // Run once when nothing is ready any more in this turn, or when kRunBetweenEnds have run since: so the far side begins with the first of
+  // many while the rest is still being done here.
   void at_turn_end(Ready& hook) { turn_end_.push_back(hook); }
 
   // co_await loop.sleep(10ms);
@@ -97,6 +99,8 @@ class Loop {
   bool has_ready() const { return !ready_.empty() || !turn_end_.empty(); }
   // Resumes what is ready, then the turn's end, again until nothing is left or `batches` rounds are over.
   void run_ready(int batches);
+  // 8 to 16 give most: fewer make small packets, more leave the other side, and other cores, idle.
+  static constexpr int kRunBetweenEnds = 16;
   // Makes everything ready that is due at `now`.
   void fire_timers(TimePoint now);
   bool has_timer() const { return !timers_.empty(); }
@@ -104,6 +108,7 @@ class Loop {
 
  private:
   friend class TimerNode;
+  void run_turn_end();
   void sift_up(std::size_t i);
   void sift_down(std::size_t i);
   void place(std::size_t i, TimerNode* node);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <deque>
 #include <memory>
 #include <thread>
 
@@ -115,6 +116,43 @@ TEST(SimLoop, TimersFireInOrderOfTimeThenOfArming) {
 }
 
 Task<void> wait_forever(WaitQueue& queue) { co_await queue.wait(); }
+
+struct Counting : Ready {
+  explicit Counting(int& c) : Ready(&run), count(c) {}
+  static void run(Ready& self) { static_cast<Counting&>(self).count++; }
+  int& count;
+};
+
+struct EndHook : Ready {
+  explicit EndHook(const int& c) : Ready(&run), count(c) {}
+  static void run(Ready& self) {
+    auto& hook = static_cast<EndHook&>(self);
+    hook.seen.push_back(hook.count);
+  }
+  const int& count;
+  std::vector<int> seen;
+};
+
+Task<void> ask_for_the_end(Loop& loop, EndHook& hook) {
+  loop.at_turn_end(hook);
+  co_return;
+}
+
+// The far side begins with the first of many while the rest is still being done here.
+TEST(SimLoop, TheTurnsEndIsNotHeldUpByAllThatIsReady) {
+  SimLoop loop(1);
+  int ran = 0;
+  EndHook hook(ran);
+  std::deque<Counting> many;
+  Scope scope(loop);
+  scope.spawn(ask_for_the_end(loop, hook));
+  for (int i = 0; i < 100; i++) loop.make_ready(many.emplace_back(ran));
+  loop.run_for(1ms);
+  ASSERT_EQ(hook.seen.size(), 1u) << "once for each time it was asked for";
+  EXPECT_GT(hook.seen.front(), 0);
+  EXPECT_LE(hook.seen.front(), 16);
+  EXPECT_EQ(ran, 100);
+}
 
 TEST(SimLoop, ADeadlockIsToldNotWaitedFor) {
   SimLoop loop(1);
