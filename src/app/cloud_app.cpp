@@ -57,7 +57,7 @@ Result<std::unique_ptr<CloudApp>> CloudApp::make(Options options) {
   TRY_ASSIGN(CloudConfig config, load_cloud_config(options.dir));
   log::configure(config.log.level, config.log.format);
   TRY_ASSIGN(pki::CloudIdentity identity, pki::load_cloud(options.dir));
-  TRY_ASSIGN(auto issuing, enrol::load_issuing(options.dir));
+  TRY_ASSIGN(auto issuing, enrol::load_issuing(options.dir, config.certificate_lifetime));
   TRY_ASSIGN(FolderLock lock, FolderLock::take(options.dir));
   std::unique_ptr<observe::AccessLog> access_log;
   if (config.access_log.on) {
@@ -97,6 +97,7 @@ CloudApp::~CloudApp() {
   for (auto& at : loops_) at->plugins->end_ingresses();
   for (auto& at : loops_) at->link.reset();
   for (auto& at : loops_) at->joins.reset();
+  for (auto& at : loops_) at->renewals.reset();
   for (std::size_t i = 0; i < loops_.size(); i++)
     if (strays_ && loops_[i]->endpoint) strays_->detach(LoopIndex(static_cast<std::uint16_t>(i)));
   for (auto& at : loops_) at->endpoint.reset();
@@ -159,11 +160,14 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
     return pki::add_revocation(dir, key, fmt::format("the former key of node {}, which has joined anew", node));
   };
   at.joins = std::make_unique<enrol::JoinServer>(at.loop, issuer_, *state_, trust_, join_limiter_, retire_key);
+  at.renewals = std::make_unique<enrol::RenewalEgress>(at.loop, issuer_, *state_, trust_);
+  at.plugins->add(*at.renewals);
   at.link = std::make_unique<link::CloudLink>(
       at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
       link::CloudLink::Options{.session = session_options(config_.link),
                                .software = software(),
                                .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
+  at.renewals->set_renewed([link = at.link.get()](const NodeName& node, const pki::Certificate& c) { link->renewed(node, c); });
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
   const auto is_edge = [this](const NodeName& node) { return enrolled_.contains(node) || nodes_.knows(node); };
   at.plugins->kube_connect().set_find([is_edge](const net::HostPort& target) { return kube_plugin::by_name(target, is_edge); });
@@ -298,7 +302,7 @@ void CloudApp::reload_identity() {
     log::error("cloud", "certificates and revocations are not changed, since the new ones are wrong: {}", identity.error());
     return;
   }
-  auto issuing = enrol::load_issuing(options_.dir);
+  auto issuing = enrol::load_issuing(options_.dir, config_.certificate_lifetime);
   if (!issuing) {
     log::error("cloud", "certificates are not changed, since the CA's key is wrong: {}", issuing.error());
     return;
@@ -311,6 +315,7 @@ void CloudApp::reload_identity() {
     at->loop.post([where = at.get(), credentials = identity->credentials] {
       where->endpoint->serve({credentials, alpns()});
       where->link->check_sessions();
+      where->link->tell_trust_changed();
     });
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/plugins.h"
 #include "enrol/join_server.h"
+#include "enrol/renewal_egress.h"
 #include "link/cloud_link.h"
 #include "net/real_network.h"
 #include "quic/endpoint.h"
@@ -23,6 +24,7 @@ struct CloudLoop {
   std::unique_ptr<quic::Endpoint> endpoint;
   std::unique_ptr<Plugins> plugins;
   std::unique_ptr<enrol::JoinServer> joins;
+  std::unique_ptr<enrol::RenewalEgress> renewals;
   std::unique_ptr<link::CloudLink> link;
   ListenerFailures failed, kube_failed;  // listeners of the last apply
   std::unique_ptr<Scope> tasks;

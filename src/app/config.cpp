@@ -107,6 +107,10 @@ void decode(const Field& f, CloudConfig& config) {
     decode_link(l, config.link);
   });
   o.optional("loops", route::in_range(config.loops, 1, 64));
+  o.optional("join", [&](const Field& f) {
+    Object join(f);
+    join.optional("certificateLifetime", duration_in(config.certificate_lifetime, 10s, 24h * 3650));
+  });
   decode_common(o, config);
   o.optional("kube", config.kube);
   if (config.kube.connect.listen) config.kube_ports.push_back(config.kube.connect.listen->port);

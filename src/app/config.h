@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "link/session.h"
 #include "net/address.h"
+#include "pki/authority.h"
 #include "quic/engine.h"
 #include "route/egress_policy.h"
 #include "route/values.h"
@@ -63,6 +64,7 @@ struct CloudConfig : Config {
   CloudConfig() { memory = {.process = 1_GiB, .reserve = 64_MiB}; }
   net::SocketAddress listen = net::SocketAddress::parse("[::]:8443").value();
   std::uint16_t loops = 0;  // 0: one for each core
+  Duration certificate_lifetime = pki::kEdgeLifetime;  // of those that edges get by joining and by renewal
   CloudKubeConfig kube;
 };
 

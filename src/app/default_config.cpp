@@ -17,6 +17,9 @@ std::string_view default_cloud_config() {
 
 #loops: 2                  # threads; one for each core unless it is set
 
+#join:
+#  certificateLifetime: 8760h  # of edges' certificates; edges renew them over the link before two thirds of it
+
 #memory:
 #  process: 1GiB           # buffered for all sessions
 #  session: 64MiB          # for one

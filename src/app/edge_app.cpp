@@ -96,7 +96,10 @@ Result<void> EdgeApp::build() {
                               .node = node_,
                               .labels = options_.labels,
                               .boot = BootId(pki::random_u64()),
-                              .software = software()});
+                              .software = software(),
+                              .on_trust_changed = [this] { renewer_->wake(); }});
+  certificates_ = std::make_unique<EdgeCertificates>(loop_, options_.dir, node_, trust_);
+  renewer_ = std::make_unique<enrol::Renewer>(loop_, *link_, *certificates_, node_);
   plugins_->make_ingresses(*link_, *no_nodes_, backend_states_, true);
   tasks_ = std::make_unique<Scope>(loop_);
 
@@ -116,6 +119,7 @@ Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::Socket
 
 void EdgeApp::run() {
   tasks_->spawn(link_->run());
+  tasks_->spawn(renewer_->run());
   tasks_->spawn(check_now_and_then(loop_, *link_));
   if (options_.handle_signals) tasks_->spawn(read_signals(loop_, [this](Signal signal) { on_signal(signal); }));
   watcher_ = std::make_unique<Watcher>([this](bool woken) { look(woken); });

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "app/config.h"
+#include "app/edge_certificates.h"
 #include "app/file_watch.h"
 #include "app/host.h"
 #include "app/in_force.h"
@@ -72,6 +73,8 @@ class EdgeApp final : private Inspect {
   std::unique_ptr<NoNodes> no_nodes_;
   std::unique_ptr<Plugins> plugins_;
   std::unique_ptr<link::EdgeLink> link_;
+  std::unique_ptr<EdgeCertificates> certificates_;
+  std::unique_ptr<enrol::Renewer> renewer_;
   ListenerFailures failed_, kube_failed_;
   std::shared_ptr<const KubeRules> kube_;  // in force
   std::atomic<bool> retry_kube_{false};

@@ -26,6 +26,8 @@ class Plugins {
   // The egresses at once, for a link needs them; the ingresses need the link.
   Plugins(net::Network& network, observe::AccessLog* access_log);
   const link::EgressTable& egresses() const { return egresses_; }
+  // One that is no plug-in of users; before the first session.
+  void add(link::Egress& egress) { egresses_.add(egress); }
   // `checks_health`: on one loop of the process.
   void make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
                       bool checks_health);

@@ -5,8 +5,9 @@
 
 namespace fairlead::enrol {
 
-Result<std::shared_ptr<const Issuing>> load_issuing(const std::filesystem::path& dir) {
+Result<std::shared_ptr<const Issuing>> load_issuing(const std::filesystem::path& dir, Duration edge_lifetime) {
   Issuing issuing;
+  issuing.edge_lifetime = edge_lifetime;
   TRY_ASSIGN(issuing.trust_pem, pki::read_file(dir / pki::file_name::kAuthority, pki::kMaxBundleSize));
   std::error_code ignored;
   if (std::filesystem::exists(dir / pki::file_name::kAuthorityKey, ignored)) {

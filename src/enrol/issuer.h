@@ -34,6 +34,6 @@ class Issuer {
 };
 
 // From the cloud's folder; a folder without ca-key.pem issues nothing and is no error. Blocking.
-Result<std::shared_ptr<const Issuing>> load_issuing(const std::filesystem::path& dir);
+Result<std::shared_ptr<const Issuing>> load_issuing(const std::filesystem::path& dir, Duration edge_lifetime = pki::kEdgeLifetime);
 
 }  // namespace fairlead::enrol

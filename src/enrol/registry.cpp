@@ -28,6 +28,7 @@ constexpr const char* kSchema[] = {
          id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, origin TEXT NOT NULL, what TEXT NOT NULL,
          subject TEXT NOT NULL, detail TEXT NOT NULL, refusal INTEGER NOT NULL) STRICT;
        CREATE INDEX audit_refusal ON audit(refusal, id);)",
+    "ALTER TABLE nodes ADD COLUMN trust BLOB;",
 };
 constexpr std::int64_t kVersion = std::size(kSchema);
 

@@ -53,6 +53,7 @@ struct NodeRecord {
   std::map<std::string, std::string> labels;
   WallTime first_join, last_issue;  // last_issue: by join, renewal or `cert issue`
   std::optional<WallTime> forgotten, revoked;
+  std::optional<pki::Sha256> trust;  // digest of the ca.pem that the node has said to hold, with a certificate that goes with it
 };
 
 // An edge that asks to join; its certificate request was found good.
@@ -103,6 +104,8 @@ class Registry {
   enum class Rebind : std::uint8_t { refuse, allow };
   Result<void> record_issue(const NodeName& name, const pki::Certificate& certificate, Rebind rebind, std::string_view what,
                             const Actor& by, WallTime now);
+
+  Result<void> note_trust(const NodeName& name, const pki::Sha256& digest);
 
   // The audit log.
   Result<void> note(std::span<const AuditLine> lines);     // all in one transaction; whose `what` ends in ".refused" is a refusal

@@ -7,7 +7,7 @@
 namespace fairlead::enrol {
 namespace {
 
-constexpr char kColumns[] = "SELECT name, key, serial, not_after, first_join, last_issue, forgotten, revoked FROM nodes ";
+constexpr char kColumns[] = "SELECT name, key, serial, not_after, first_join, last_issue, forgotten, revoked, trust FROM nodes ";
 
 Result<NodeRecord> read(const Statement& s) {
   TRY_ASSIGN(NodeName name, NodeName::parse(s.text(0)));
@@ -19,7 +19,8 @@ Result<NodeRecord> read(const Statement& s) {
                   .first_join = s.time(4),
                   .last_issue = s.time(5),
                   .forgotten = s.maybe_time(6),
-                  .revoked = s.maybe_time(7)};
+                  .revoked = s.maybe_time(7),
+                  .trust = std::nullopt};
   if (!s.null(1)) {
     const Bytes key = s.blob(1);
     pki::Sha256 digest{};
@@ -27,6 +28,7 @@ Result<NodeRecord> read(const Statement& s) {
     std::ranges::copy(key, digest.begin());
     node.key = pki::Fingerprint(digest);
   }
+  if (const Bytes trust = s.blob(8); trust.size() == sizeof(pki::Sha256)) std::ranges::copy(trust, node.trust.emplace().begin());
   if (!s.null(2)) {
     TRY_ASSIGN(node.serial, pki::Serial::parse(s.text(2)));
   }
@@ -114,6 +116,12 @@ Result<NodeRecord> Registry::set_labels(const NodeName& name, const std::map<std
   TRY(impl_->write_line(by, now, "node.label", name.value(), text));
   TRY(t.commit());
   return *std::move(node);
+}
+
+Result<void> Registry::note_trust(const NodeName& name, const pki::Sha256& digest) {
+  TRY_ASSIGN(const std::optional<NodeRecord> known, node(name));
+  if (!known || known->trust == digest) return {};  // each edge says it at each connect: mostly nothing is to be written
+  return impl_->db.run("UPDATE nodes SET trust = ? WHERE name = ?", Bytes(digest), name.value());
 }
 
 Result<void> Registry::record_issue(const NodeName& name, const pki::Certificate& certificate, Rebind rebind, std::string_view what,

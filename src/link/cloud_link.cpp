@@ -328,6 +328,19 @@ void CloudLink::check_sessions() {
     }
 }
 
+void CloudLink::tell_trust_changed() {
+  for (auto& [id, session] : sessions_) session->tell_trust_changed();
+}
+
+void CloudLink::renewed(const NodeName& node, const pki::Certificate& certificate) {
+  const std::shared_ptr<Session> session = find(node);
+  if (!session || session->peer().fingerprint != certificate.fingerprint()) return;
+  pki::Identity identity = session->peer();
+  identity.serial = certificate.serial();
+  identity.not_after = certificate.not_after();
+  session->renewed(std::move(identity));
+}
+
 Task<void> CloudLink::drain(Duration limit, std::string reason) {
   draining_ = true;
   endpoint_.stop_serving();

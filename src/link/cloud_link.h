@@ -73,6 +73,10 @@ class CloudLink final : public Peers {
   LinkTotals totals() const;
   // After the revocation list or the clock has changed: ends the sessions that are no longer to be here.
   void check_sessions();
+  // After the own certificate or the CAs have changed: the edges are to ask for them.
+  void tell_trust_changed();
+  // The node has a later certificate of the same key: its session here, if there is one, lives as long as that one.
+  void renewed(const NodeName& node, const pki::Certificate& certificate);
   void end(SessionId session, wire::SessionCode code, std::string reason);
 
   // Peers

@@ -83,6 +83,7 @@ Task<Error> EdgeLink::attempt() {
     options.tls.credentials = trust_.credentials();
     options.tls.alpn = std::string(CloudLink::kAlpn);
     if (!net::IpAddress::parse(options_.cloud.host)) options.tls.server_name = options_.cloud.host;
+    if (std::exchange(resumed_as_, options.tls.credentials) != options.tls.credentials) resumption_.reset();
     if (resumption_) options.resumption = &*resumption_;
     options.on_resumption = [this](const quic::Resumption& resumption) { resumption_ = resumption; };
     auto carrier = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(loop_, loop_.now() + options_.connect_timeout, "connect",
@@ -105,6 +106,9 @@ Task<Error> EdgeLink::attempt() {
     }
     was_connected_ = true;
     session_ = *session;
+    session_->on_trust_changed = [this] {
+      if (options_.on_trust_changed) options_.on_trust_changed();
+    };
     const TimePoint begun = loop_.now();
     set_state(EdgeState::connected);
     changed_.wake_all();
@@ -207,6 +211,15 @@ void EdgeLink::check_session() {
   if (!session_) return;
   if (std::optional<pki::Refusal> refusal = pki::refuse_if_ended(session_->peer(), *trust_.revoked(), loop_.wall_now()))
     session_->carrier().refuse(refusal->alert(), refusal->close_text());
+}
+
+Result<void> EdgeLink::cloud_has_renewed(pki::PeerCertificateChain chain) {
+  if (!session_) return {};
+  auto peer =
+      pki::check_peer(chain, trust_.credentials()->trust(), pki::ExpectCloud{options_.cloud.host}, *trust_.revoked(), loop_.wall_now());
+  if (!peer) return std::unexpected(peer.error().error());
+  session_->renewed(*std::move(peer));
+  return {};
 }
 
 std::optional<LoopIndex> EdgeLink::home(const Destination& to) const {

@@ -43,6 +43,7 @@ class EdgeLink final : public Peers {
     Duration connect_timeout = 10s;
     Duration retry_first = 100ms;  // bound of the first wait; doubles
     Duration retry_cap = 5s;
+    std::function<void()> on_trust_changed;  // the cloud's certificate or CAs have changed: ask for them
   };
   // Makes the endpoint for one try: the socket's family depends on the cloud's address.
   using MakeEndpoint = std::function<Result<std::unique_ptr<quic::Endpoint>>(const net::SocketAddress& cloud)>;
@@ -60,6 +61,8 @@ class EdgeLink final : public Peers {
   Task<void> connected();
   EdgeStatus status() const;
   LinkTotals totals() const;
+  // The cloud has shown this chain (DER, leaf first) over the session; checked as at a handshake, which it then stands for.
+  Result<void> cloud_has_renewed(pki::PeerCertificateChain chain);
   void check_session();  // as CloudLink::check_sessions
 
   // Peers
@@ -85,6 +88,7 @@ class EdgeLink final : public Peers {
   bool was_connected_ = false;  // by this try,
   Duration lasted_{};           // and for how long
   std::optional<quic::Resumption> resumption_;
+  std::shared_ptr<const pki::Credentials> resumed_as_;  // what was shown when it was got: another certificate needs a handshake of its own
   std::unique_ptr<quic::Endpoint> endpoint_;
   std::shared_ptr<Session> session_;
   WaitQueue changed_;

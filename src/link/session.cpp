@@ -176,6 +176,9 @@ Task<void> Session::read_control() {
         hello_.labels = control->labels;
         if (on_labels) on_labels(hello_.labels);
         break;
+      case wire::Control::Kind::trust:
+        if (on_trust_changed) on_trust_changed();
+        break;
       case wire::Control::Kind::none: break;
     }
   }
@@ -221,6 +224,15 @@ Task<void> Session::drain(Duration limit, std::string reason) {
     co_await loop_.sleep(std::min<Duration>(50ms, limit));
   }
   end(wire::SessionCode::draining, reason);
+}
+
+void Session::tell_trust_changed() {
+  if (!carrier_->close_state()) tasks_.spawn(send(wire::encode(wire::Control{.kind = wire::Control::Kind::trust})));
+}
+
+Task<void> Session::send(std::vector<std::byte> control_frame) {
+  auto written = co_await control_->write(control_frame);
+  static_cast<void>(written);  // a session that ends needs it no more
 }
 
 void Session::end(wire::SessionCode code, std::string reason) {

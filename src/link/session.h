@@ -51,6 +51,11 @@ class Session {
   // Ends at once; the peer sees code and sentence.
   void end(wire::SessionCode code, std::string reason);
 
+  // Tells an edge to ask for certificates and CAs anew.
+  void tell_trust_changed();
+  // The same peer has shown a later certificate over this session: checked by the caller.
+  void renewed(pki::Identity peer) { peer_ = std::move(peer); }
+
   SessionState state() const;
   const pki::Identity& peer() const { return peer_; }
   const wire::Hello& hello() const { return hello_; }
@@ -63,6 +68,8 @@ class Session {
   Loop& loop() const { return loop_; }
   // Called when the peer has changed its labels.
   std::move_only_function<void(const wire::Labels&)> on_labels;
+  // Called when the cloud says that its certificates or CAs have changed.
+  std::move_only_function<void()> on_trust_changed;
 
  private:
   Task<void> read_control();
@@ -71,6 +78,7 @@ class Session {
   Task<void> turn_away(std::unique_ptr<net::MuxStream> stream, Refusal refusal);
   Task<void> refuse_stream(net::MuxStream& stream, Refusal refusal);
   Task<void> watch_silence();
+  Task<void> send(std::vector<std::byte> control_frame);
   FlowId next_flow_id();
 
   Loop& loop_;

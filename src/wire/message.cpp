@@ -187,6 +187,8 @@ std::vector<std::byte> encode(const Control& control) {
   } else if (control.kind == Control::Kind::labels) {
     m.mutable_labels();
     for (const auto& [key, value] : control.labels) (*m.mutable_labels()->mutable_labels())[key] = value;
+  } else if (control.kind == Control::Kind::trust) {
+    m.mutable_trust();
   }
   return frame(m);
 }
@@ -203,6 +205,8 @@ Result<Control> decode_control(Bytes body) {
   } else if (m.has_labels()) {
     control.kind = Control::Kind::labels;
     TRY_ASSIGN(control.labels, labels_of(m.labels().labels()));
+  } else if (m.has_trust()) {
+    control.kind = Control::Kind::trust;
   }
   return control;
 }

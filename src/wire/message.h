@@ -76,7 +76,7 @@ struct HelloReply {
 };
 
 struct Control {
-  enum class Kind : std::uint8_t { none, drain, labels };  // none: a kind of a later version, to be ignored
+  enum class Kind : std::uint8_t { none, drain, labels, trust };  // none: a kind of a later version, to be ignored
   Kind kind = Kind::none;
   Duration drain_remaining{};
   std::string drain_reason;
