@@ -138,6 +138,7 @@ class CommandLine {
   void add_cert();
   void add_token();
   void add_audit();
+  void add_ca();
   void add_run();
   void add_look();
   static std::string help_of(const std::vector<std::string>& words);
@@ -159,6 +160,7 @@ class CommandLine {
   std::optional<net::SocketAddress> listen_;
   std::optional<net::HostPort> cloud_, join_, address_;
   std::optional<enrol::JoinToken> token_;
+  bool force_ = false;
   std::optional<std::filesystem::path> token_file_;
   std::optional<Pin> pin_;
   std::optional<Duration> ttl_;
@@ -183,6 +185,7 @@ CommandLine::CommandLine() {
   add_cert();
   add_token();
   add_audit();
+  add_ca();
   add_run();
   add_look();
 
@@ -285,6 +288,26 @@ void CommandLine::add_audit() {
       ->check(CLI::Range(std::uint32_t{1}, kMaxLines).description(""));
   option(audit, "-o,--output", output_, "text|json", "how to print them: a table, or an object on each line (default text)");
   audit.final_callback([this] { command_ = AuditCommand{*dir_, lines_, output_.value_or(Output::text)}; });
+}
+
+void CommandLine::add_ca() {
+  CLI::App& ca = command(app_, "ca", "The CA that all certificates come from, and replacing it: show, rotate, finish");
+  ca.require_subcommand(1);
+
+  CLI::App& show = command(ca, "show", "Show the CAs, and which nodes do not hold them yet");
+  option(show, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
+  option(show, "-o,--output", output_, "text|json", "how to print them (default text)");
+  show.final_callback([this] { command_ = CaShowCommand{*dir_, output_.value_or(Output::text)}; });
+
+  CLI::App& rotate = command(ca, "rotate", "Make a new CA, which signs from now on; the old one stays good until `finish`");
+  option(rotate, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
+  rotate.footer("No flow is cut. The old CA's key is gone afterwards.");
+  rotate.final_callback([this] { command_ = CaRotateCommand{*dir_}; });
+
+  CLI::App& finish = command(ca, "finish", "Remove the old CA, once every node holds the new one");
+  option(finish, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
+  finish.add_flag("--force", force_, "also while nodes do not hold it: those must join anew");
+  finish.final_callback([this] { command_ = CaFinishCommand{*dir_, force_}; });
 }
 
 void CommandLine::add_run() {

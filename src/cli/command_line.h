@@ -82,6 +82,17 @@ struct AuditCommand {
   std::uint32_t lines = 0;  // the newest so many
   Output output = Output::text;
 };
+struct CaShowCommand {
+  std::filesystem::path dir;
+  Output output = Output::text;
+};
+struct CaRotateCommand {
+  std::filesystem::path dir;
+};
+struct CaFinishCommand {
+  std::filesystem::path dir;
+  bool force = false;
+};
 struct ValidateCommand {
   std::vector<std::filesystem::path> paths;
   Output output = Output::text;
@@ -100,9 +111,9 @@ struct VersionCommand {
   Output output = Output::text;
 };
 
-using Command =
-    std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand, TokenListCommand,
-                 TokenRevokeCommand, AuditCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
+using Command = std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand,
+                             TokenListCommand, TokenRevokeCommand, AuditCommand, CaShowCommand, CaRotateCommand, CaFinishCommand,
+                             CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {
