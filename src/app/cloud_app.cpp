@@ -57,7 +57,7 @@ Result<std::unique_ptr<CloudApp>> CloudApp::make(Options options) {
   TRY_ASSIGN(CloudConfig config, load_cloud_config(options.dir));
   log::configure(config.log.level, config.log.format);
   TRY_ASSIGN(pki::CloudIdentity identity, pki::load_cloud(options.dir));
-  TRY_ASSIGN(auto issuing, enrol::load_issuing(options.dir, config.certificate_lifetime));
+  TRY_ASSIGN(auto issuing, enrol::load_issuing(options.dir, config.certificate_lifetime, config.renew_grace));
   TRY_ASSIGN(FolderLock lock, FolderLock::take(options.dir));
   std::unique_ptr<observe::AccessLog> access_log;
   if (config.access_log.on) {
@@ -302,7 +302,7 @@ void CloudApp::reload_identity() {
     log::error("cloud", "certificates and revocations are not changed, since the new ones are wrong: {}", identity.error());
     return;
   }
-  auto issuing = enrol::load_issuing(options_.dir, config_.certificate_lifetime);
+  auto issuing = enrol::load_issuing(options_.dir, config_.certificate_lifetime, config_.renew_grace);
   if (!issuing) {
     log::error("cloud", "certificates are not changed, since the CA's key is wrong: {}", issuing.error());
     return;

@@ -110,6 +110,7 @@ void decode(const Field& f, CloudConfig& config) {
   o.optional("join", [&](const Field& f) {
     Object join(f);
     join.optional("certificateLifetime", duration_in(config.certificate_lifetime, 10s, 24h * 3650));
+    join.optional("renewGrace", duration_in(config.renew_grace, 0s, 24h * 3650));
   });
   decode_common(o, config);
   o.optional("kube", config.kube);

@@ -19,6 +19,7 @@ std::string_view default_cloud_config() {
 
 #join:
 #  certificateLifetime: 8760h  # of edges' certificates; edges renew them over the link before two thirds of it
+#  renewGrace: 0s          # so long after its expiry a certificate is still renewed, for an edge that was off; by its key alone
 
 #memory:
 #  process: 1GiB           # buffered for all sessions

@@ -5,13 +5,16 @@
 #include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "enrol/join_client.h"
 #include "pki/random.h"
+#include "pki/trust.h"
 #include "route/backend_states.h"
 
 namespace fairlead::app {
 namespace {
 
 constexpr Duration kCheckSession = 30s;
+constexpr Duration kLookAtExpiry = 5min;
 
 Task<void> check_now_and_then(Loop& loop, link::EdgeLink& link) {
   for (;;) {
@@ -98,7 +101,7 @@ Result<void> EdgeApp::build() {
                               .boot = BootId(pki::random_u64()),
                               .software = software(),
                               .on_trust_changed = [this] { renewer_->wake(); }});
-  certificates_ = std::make_unique<EdgeCertificates>(loop_, options_.dir, node_, trust_);
+  certificates_ = std::make_unique<EdgeCertificates>(loop_, options_.dir, trust_);
   renewer_ = std::make_unique<enrol::Renewer>(loop_, *link_, *certificates_, node_);
   plugins_->make_ingresses(*link_, *no_nodes_, backend_states_, true);
   tasks_ = std::make_unique<Scope>(loop_);
@@ -120,6 +123,7 @@ Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::Socket
 void EdgeApp::run() {
   tasks_->spawn(link_->run());
   tasks_->spawn(renewer_->run());
+  tasks_->spawn(renew_late());
   tasks_->spawn(check_now_and_then(loop_, *link_));
   if (options_.handle_signals) tasks_->spawn(read_signals(loop_, [this](Signal signal) { on_signal(signal); }));
   watcher_ = std::make_unique<Watcher>([this](bool woken) { look(woken); });
@@ -127,6 +131,46 @@ void EdgeApp::run() {
   loop_.run();
   watcher_.reset();
   log::info("edge", "ended");
+}
+
+// For an edge that was off, or away, when its certificate expired: no session can renew it any more.
+Task<void> EdgeApp::renew_late() {
+  for (;;) {
+    auto held = co_await certificates_->load();
+    if (!held) {
+      co_await loop_.sleep(kLookAtExpiry);
+      continue;
+    }
+    const Duration left = std::chrono::duration_cast<Duration>(held->certificate.not_after() - loop_.wall_now());
+    if (left > 0ns) {
+      co_await loop_.sleep(std::clamp<Duration>(left + 1s, 1s, kLookAtExpiry));
+      continue;
+    }
+    auto trust = pki::TrustStore::from_pem(held->trust_pem, "ca.pem");
+    if (!trust) co_return;
+    log::warn("edge", "the certificate of node {} expired at {}: asks the cloud for a new one", node_,
+              to_rfc3339(held->certificate.not_after()));
+    const enrol::JoinAsk ask{.cloud = *options_.cloud,
+                             .token = std::nullopt,
+                             .pin = trust->authorities().front().fingerprint(),
+                             .node = node_,
+                             .key = held->key,
+                             .software = software(),
+                             .trust = *trust};
+    enrol::MakeEndpoint make = [this](const net::SocketAddress& cloud) { return make_endpoint(cloud); };
+    auto joined = co_await enrol::join(loop_, network_, std::move(make), ask);
+    if (joined) {
+      auto saved = co_await certificates_->save(std::move(joined->trust_pem), std::move(joined->certificate_pem));
+      if (saved) {
+        log::info("edge", "node {} has a new certificate", node_);
+        continue;
+      }
+      log::error("edge", "the new certificate could not be written: {}", saved.error());
+    } else {
+      log::error("edge", "the certificate of node {} has expired and is not renewed: {}", node_, joined.error());
+    }
+    co_await loop_.sleep(kLookAtExpiry);
+  }
 }
 
 void EdgeApp::stop() {

@@ -45,6 +45,7 @@ class EdgeApp final : private Inspect {
   Result<std::unique_ptr<quic::Endpoint>> make_endpoint(const net::SocketAddress& cloud);
   void on_signal(Signal signal);
   Task<void> shut_down();
+  Task<void> renew_late();
   void look(bool woken);  // on the watcher's thread
   void apply_kube(std::shared_ptr<const KubeRules> rules);
 

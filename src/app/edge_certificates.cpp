@@ -2,7 +2,6 @@
 
 #include "pki/files.h"
 #include "pki/folder.h"
-#include "pki/request.h"
 #include "runtime/off_loop.h"
 
 namespace fairlead::app {
@@ -11,13 +10,12 @@ namespace {
 namespace file_name = pki::file_name;
 using Held = enrol::RenewalStore::Held;
 
-Result<Held> read(const std::filesystem::path& dir, const NodeName& node) {
+Result<Held> read(const std::filesystem::path& dir) {
   TRY_ASSIGN(std::string trust, pki::read_file(dir / file_name::kAuthority, pki::kMaxBundleSize));
   TRY_ASSIGN(std::string pem, pki::read_file(dir / file_name::kEdge, pki::kMaxBundleSize));
   TRY_ASSIGN(std::vector<pki::Certificate> chain, pki::Certificate::bundle_from_pem(pem, (dir / file_name::kEdge).native()));
   TRY_ASSIGN(pki::PrivateKey key, pki::PrivateKey::load(dir / file_name::kEdgeKey));
-  const pki::CertificateRequest request = pki::CertificateRequest::make(key, node);
-  return Held{.certificate = chain.front(), .trust_pem = std::move(trust), .request = std::string(as_text(request.der()))};
+  return Held{.certificate = chain.front(), .trust_pem = std::move(trust), .key = std::move(key)};
 }
 
 // The CAs first: they go with the old certificate, too.
@@ -30,7 +28,7 @@ Result<pki::EdgeIdentity> write(const std::filesystem::path& dir, const std::str
 }  // namespace
 
 Task<Result<Held>> EdgeCertificates::load() {
-  std::move_only_function<Result<Held>()> work = [dir = dir_, node = node_] { return read(dir, node); };
+  std::move_only_function<Result<Held>()> work = [dir = dir_] { return read(dir); };
   auto held = co_await off_loop<Result<Held>>(loop_, std::move(work));
   co_return held;
 }

@@ -9,15 +9,13 @@ namespace fairlead::app {
 
 class EdgeCertificates final : public enrol::RenewalStore {
  public:
-  EdgeCertificates(Loop& loop, std::filesystem::path dir, NodeName node, link::Trust& trust)
-      : loop_(loop), dir_(std::move(dir)), node_(std::move(node)), trust_(trust) {}
+  EdgeCertificates(Loop& loop, std::filesystem::path dir, link::Trust& trust) : loop_(loop), dir_(std::move(dir)), trust_(trust) {}
   Task<Result<Held>> load() override;
   Task<Result<void>> save(std::string trust_pem, std::string certificate_pem) override;
 
  private:
   Loop& loop_;
   const std::filesystem::path dir_;
-  const NodeName node_;
   link::Trust& trust_;
 };
 

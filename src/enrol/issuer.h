@@ -14,6 +14,7 @@ struct Issuing {
   std::optional<pki::Authority> authority;  // none: the folder does not hold the CA's key
   std::string trust_pem;                    // ca.pem as edges are to have it
   Duration edge_lifetime = pki::kEdgeLifetime;
+  Duration renew_grace{};  // after its expiry, how long a certificate may be renewed by its key alone
 };
 
 class Issuer {
@@ -34,6 +35,7 @@ class Issuer {
 };
 
 // From the cloud's folder; a folder without ca-key.pem issues nothing and is no error. Blocking.
-Result<std::shared_ptr<const Issuing>> load_issuing(const std::filesystem::path& dir, Duration edge_lifetime = pki::kEdgeLifetime);
+Result<std::shared_ptr<const Issuing>> load_issuing(const std::filesystem::path& dir, Duration edge_lifetime = pki::kEdgeLifetime,
+                                                    Duration renew_grace = {});
 
 }  // namespace fairlead::enrol

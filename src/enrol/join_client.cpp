@@ -74,6 +74,13 @@ std::unexpected<JoinFailure> failure_of(const net::MuxConnection& connection, Er
   return broken(close->to_error());
 }
 
+std::optional<JoinRefusal> refusal_of(const std::expected<pki::Identity, pki::Refusal>& peer) {
+  if (peer) return std::nullopt;
+  const pki::RefusalReason reason = peer.error().reason;
+  const bool time = reason == pki::RefusalReason::expired || reason == pki::RefusalReason::not_yet_valid;
+  return JoinRefusal{time ? JoinCode::wrong_time : JoinCode::wrong_ca, peer.error().message};
+}
+
 }  // namespace
 
 std::optional<JoinRefusal> check_cloud(const std::vector<std::vector<std::byte>>& ders, const JoinAsk& ask, WallTime now) {
@@ -85,18 +92,15 @@ std::optional<JoinRefusal> check_cloud(const std::vector<std::vector<std::byte>>
       return JoinRefusal{JoinCode::wrong_pin, fmt::format("a certificate of the cloud cannot be read: {}", certificate.error())};
     chain.push_back(*std::move(certificate));
   }
+  const std::vector<Bytes> shown(ders.begin(), ders.end());
+  if (ask.trust) return refusal_of(pki::check_peer(shown, *ask.trust, pki::ExpectCloud{ask.cloud.host}, pki::RevocationList(), now));
   const auto pinned = std::ranges::find_if(chain, [&](const pki::Certificate& c) { return c.is_ca() && c.fingerprint() == ask.pin; });
   if (pinned == chain.end())
     return JoinRefusal{JoinCode::wrong_pin,
                        fmt::format("the cloud at {} is not the one of the pin: it {}", ask.cloud.to_text(), seen(chain))};
   const auto trust = pki::TrustStore::from_certificates({*pinned});
   if (!trust) return JoinRefusal{JoinCode::wrong_ca, trust.error().describe()};
-  const std::vector<Bytes> views(ders.begin(), ders.end());
-  const auto peer = pki::check_peer(views, *trust, pki::ExpectCloud{ask.cloud.host}, pki::RevocationList(), now);
-  if (peer) return std::nullopt;
-  const pki::RefusalReason reason = peer.error().reason;
-  const bool time = reason == pki::RefusalReason::expired || reason == pki::RefusalReason::not_yet_valid;
-  return JoinRefusal{time ? JoinCode::wrong_time : JoinCode::wrong_ca, peer.error().message};
+  return refusal_of(pki::check_peer(shown, *trust, pki::ExpectCloud{ask.cloud.host}, pki::RevocationList(), now));
 }
 
 Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& endpoint, net::SocketAddress to, const JoinAsk& ask) {
@@ -126,7 +130,8 @@ Task<std::expected<Joined, JoinFailure>> try_join(Loop& loop, quic::Endpoint& en
                                                                         challenged(cloud, challenge));
   if (!stream) co_return failure_of(cloud, stream.error());
   const pki::CertificateRequest csr = pki::CertificateRequest::make(ask.key, ask.node, to_hex(challenge.nonce));
-  const JoinRequest request{.token = ask.token.text(), .request = std::string(as_text(csr.der())), .software = ask.software};
+  const JoinRequest request{
+      .token = ask.token ? ask.token->text() : Secret(""), .request = std::string(as_text(csr.der())), .software = ask.software};
   auto answer = co_await with_deadline<JoinAnswer>(loop, loop.now() + ask.step, "wait for the cloud's answer", ask_for(**stream, request));
   if (!answer) co_return failure_of(cloud, answer.error());
   cloud.close(0, "");

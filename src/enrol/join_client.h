@@ -17,12 +17,13 @@ namespace fairlead::enrol {
 
 struct JoinAsk {
   net::HostPort cloud;
-  JoinToken token;
-  pki::Fingerprint pin;
+  std::optional<JoinToken> token;  // none: a certificate of this key and name has expired, and is to be renewed
+  pki::Fingerprint pin;            // of the CA; not asked if there is `trust`
   NodeName node;
   pki::PrivateKey key;
   std::string software;
-  Duration step = 10s;  // for the handshake, and for each answer
+  Duration step = 10s;                   // for the handshake, and for each answer
+  std::optional<pki::TrustStore> trust;  // of a node that has joined before
 };
 
 struct Joined {

@@ -34,6 +34,9 @@ constexpr std::array kWords = {
     Words{"WRONG_CA", true, "Somebody may be between this edge and the cloud: nothing was sent. Check --join and --ca-pin."},
     Words{"WRONG_TIME", false,
           "Set this machine's clock; the edge tries again by itself. If the clock is right: `fairlead cert renew` in the cloud."},
+    Words{"TOO_LATE", true,
+          "Join anew with a token for this node, `fairlead token create --node NAME`, in a new folder; or let the cloud renew late, "
+          "`join.renewGrace`."},
 };
 const Words& words(JoinCode code) { return kWords[static_cast<std::size_t>(code)]; }
 
@@ -41,7 +44,9 @@ const Words& words(JoinCode code) { return kWords[static_cast<std::size_t>(code)
 
 std::string_view name(JoinCode code) { return words(code).name; }
 JoinCode join_code(std::uint64_t on_wire) {
-  return on_wire <= static_cast<std::uint64_t>(JoinCode::internal) ? static_cast<JoinCode>(on_wire) : JoinCode::internal;
+  const bool of_cloud =
+      on_wire <= static_cast<std::uint64_t>(JoinCode::internal) || on_wire == static_cast<std::uint64_t>(JoinCode::too_late);
+  return of_cloud ? static_cast<JoinCode>(on_wire) : JoinCode::internal;
 }
 std::string_view mend(JoinCode code) { return words(code).mend; }
 bool is_final(JoinCode code) { return words(code).final; }

@@ -28,6 +28,7 @@ enum class JoinCode : std::uint8_t {
   wrong_pin,   // the edge's own, with which it closes: no certificate that the cloud shows has the pinned key,
   wrong_ca,    // or the cloud's was not issued by that CA, or is no good,
   wrong_time,  // or is good at another time than this machine's clock says
+  too_late,    // the cloud's again: a certificate has expired so long ago that it is not renewed by its key
 };
 std::string_view name(JoinCode code);
 // What a cloud says; unknown ones are `internal`.

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "enrol/join_message.h"
 #include "pki/names.h"
+#include "pki/request.h"
 #include "pki/trust.h"
 #include "runtime/timer.h"
 
@@ -64,7 +65,7 @@ Task<Result<TimePoint>> Renewer::make_current() {
 
     RenewalRequest request;
     if (wants_certificate)
-      request.request = held->request;
+      request.request = as_text(pki::CertificateRequest::make(held->key, node_).der());
     else
       request.trust_digest = trust_digest(held->trust_pem);
     auto answer = co_await ask(std::move(request));

@@ -17,7 +17,7 @@ class RenewalStore {
   struct Held {
     pki::Certificate certificate;
     std::string trust_pem;
-    std::string request;  // DER, of the key
+    pki::PrivateKey key;
   };
   virtual ~RenewalStore() = default;
   virtual Task<Result<Held>> load() = 0;

@@ -154,3 +154,31 @@ def test_an_edge_that_was_not_waited_for_is_told_and_joins_anew(site):
     old = site.edges[NODE].folder
     old.rename(old.with_name("before"))
     site.join(site.token("--node", NODE), NODE)
+
+
+def expire(site, node):
+    """Stops an edge, and returns when its certificate has expired."""
+    stop(site, node)
+    expired = ["openssl", "x509", "-noout", "-checkend", "0", "-in", site.edges[node].folder / "edge.pem"]
+    netlab.until(lambda: subprocess.run(expired, capture_output=True).returncode == 1, 15, "the certificate to expire")
+
+
+def test_an_edge_that_was_off_when_its_certificate_expired_comes_back_if_the_cloud_allows_it(site):
+    site.cloud.configure("join:\n  certificateLifetime: 10s\n  renewGrace: 1h\n")
+    site.start_cloud()
+    site.join(site.token(), NODE)
+    expire(site, NODE)
+    site.start_edge(NODE)
+    assert any("node.renew-late" in line for line in site.audit())
+
+
+def test_an_edge_whose_certificate_expired_is_told_what_to_do_on_both_sides(site):
+    site.cloud.configure("join:\n  certificateLifetime: 10s\n")
+    site.start_cloud()
+    site.join(site.token(), NODE)
+    expire(site, NODE)
+    edge = site.start_edge(NODE, connected=False)
+    edge.wait_for_log("TOO_LATE", 15)
+    assert "fairlead token create --node NAME" in edge.log_text()
+    netlab.until(lambda: any("join.refused | TOO_LATE" in line for line in site.audit()), 5, "a line in the audit log")
+    assert not site.connected(NODE)
