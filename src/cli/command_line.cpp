@@ -55,6 +55,10 @@ Result<Label> parse_value(const std::string& text) {
   return Label::parse(text);
 }
 template <>
+Result<LabelChange> parse_value(const std::string& text) {
+  return LabelChange::parse(text);
+}
+template <>
 Result<enrol::JoinToken> parse_value(const std::string& text) {
   return enrol::JoinToken::parse(text);
 }
@@ -139,6 +143,8 @@ class CommandLine {
   void add_token();
   void add_audit();
   void add_ca();
+  void add_node();
+  void add_backup();
   void add_run();
   void add_look();
   static std::string help_of(const std::vector<std::string>& words);
@@ -150,7 +156,7 @@ class CommandLine {
   std::optional<Command> command_;
 
   // What options leave behind; each subcommand takes what it has.
-  std::optional<std::filesystem::path> dir_, out_;
+  std::optional<std::filesystem::path> dir_, out_, from_;
   std::vector<pki::HostName> names_;
   std::optional<NodeName> node_;
   std::optional<pki::Fingerprint> fingerprint_;
@@ -167,6 +173,7 @@ class CommandLine {
   std::optional<std::string> token_id_;
   std::uint32_t uses_ = 1, lines_ = 50;
   std::vector<Label> labels_;
+  std::vector<LabelChange> label_changes_;
   std::optional<ObjectKind> kind_;
   std::optional<Output> output_;
   int edge_days_ = static_cast<int>(pki::kEdgeLifetime / 24h);
@@ -186,6 +193,8 @@ CommandLine::CommandLine() {
   add_token();
   add_audit();
   add_ca();
+  add_node();
+  add_backup();
   add_run();
   add_look();
 
@@ -308,6 +317,59 @@ void CommandLine::add_ca() {
   option(finish, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
   finish.add_flag("--force", force_, "also while nodes do not hold it: those must join anew");
   finish.final_callback([this] { command_ = CaFinishCommand{*dir_, force_}; });
+}
+
+void CommandLine::add_node() {
+  CLI::App& node = command(app_, "node", "Nodes: list, show, revoke, readmit, forget, label");
+  node.require_subcommand(1);
+  const auto begin = [&](const char* name, const char* what) -> CLI::App& {
+    CLI::App& made = command(node, name, what);
+    option(made, "--dir", dir_, "DIR", "the cloud's folder; the cloud may be running")->required();
+    option(made, "-o,--output", output_, "text|json", "how to print the result (default text)");
+    return made;
+  };
+  const auto begin_one = [&](const char* name, const char* what) -> CLI::App& {
+    CLI::App& made = begin(name, what);
+    option(made, "name", node_, "NAME", "the node's name")->required();
+    return made;
+  };
+  const auto say_why = [&](CLI::App& made) { option(made, "--comment", comment_, "TEXT", "why, kept in the audit log"); };
+
+  begin("list", "Show the nodes that have joined, and whether they are connected").final_callback([this] {
+    command_ = NodeListCommand{*dir_, output_.value_or(Output::text)};
+  });
+  begin_one("show", "Show all there is about a node").final_callback([this] {
+    command_ = NodeShowCommand{*dir_, *node_, output_.value_or(Output::text)};
+  });
+
+  CLI::App& revoke = begin_one("revoke", "Let a node in no more; a running cloud ends its session within a second");
+  say_why(revoke);
+  revoke.final_callback([this] { command_ = NodeRevokeCommand{*dir_, *node_, comment_.value_or(""), output_.value_or(Output::text)}; });
+  CLI::App& readmit = begin_one("readmit", "Let a node in again that was revoked");
+  say_why(readmit);
+  readmit.final_callback([this] { command_ = NodeReadmitCommand{*dir_, *node_, comment_.value_or(""), output_.value_or(Output::text)}; });
+  CLI::App& forget = begin_one("forget", "Free a node's name for another key; the key that has it is put out");
+  say_why(forget);
+  forget.footer("For a machine that was set up anew and joins with a token for any name.");
+  forget.final_callback([this] { command_ = NodeForgetCommand{*dir_, *node_, comment_.value_or(""), output_.value_or(Output::text)}; });
+
+  CLI::App& label = begin_one("label", "Set labels of a node; they go before those that the edge has");
+  options(label, "changes", label_changes_, "KEY=VALUE|KEY-", "a label to set, or to take away")->required()->allow_extra_args(true);
+  label.final_callback([this] { command_ = NodeLabelCommand{*dir_, *node_, label_changes_, output_.value_or(Output::text)}; });
+}
+
+void CommandLine::add_backup() {
+  CLI::App& backup = command(app_, "backup", "Copy a cloud's folder into one file, also while the cloud runs");
+  option(backup, "--dir", dir_, "DIR", "the cloud's folder")->required();
+  option(backup, "--out", out_, "FILE", "the file to make, a tar archive")->required();
+  backup.footer("The file has all keys, in the clear: whoever has it is the cloud.");
+  backup.final_callback([this] { command_ = BackupCommand{*dir_, *out_}; });
+
+  CLI::App& restore = command(app_, "restore", "Make a cloud's folder from a backup");
+  option(restore, "--from", from_, "FILE", "what `fairlead backup` made")->required();
+  option(restore, "--dir", dir_, "DIR", "the folder to make; must not exist or be empty")->required();
+  restore.footer("Tokens in it are revoked. Nodes that have joined since are unknown to it, nodes that were revoked since are let in.");
+  restore.final_callback([this] { command_ = RestoreCommand{*from_, *dir_}; });
 }
 
 void CommandLine::add_run() {

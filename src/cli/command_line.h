@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "cli/exit_status.h"
+#include "cli/label.h"
 #include "enrol/registry.h"
 #include "net/address.h"
 #include "pki/folder.h"
@@ -93,6 +94,45 @@ struct CaFinishCommand {
   std::filesystem::path dir;
   bool force = false;
 };
+struct NodeListCommand {
+  std::filesystem::path dir;
+  Output output = Output::text;
+};
+struct NodeShowCommand {
+  std::filesystem::path dir;
+  NodeName node;
+  Output output = Output::text;
+};
+struct NodeRevokeCommand {
+  std::filesystem::path dir;
+  NodeName node;
+  std::string comment;
+  Output output = Output::text;
+};
+struct NodeReadmitCommand {
+  std::filesystem::path dir;
+  NodeName node;
+  std::string comment;
+  Output output = Output::text;
+};
+struct NodeForgetCommand {
+  std::filesystem::path dir;
+  NodeName node;
+  std::string comment;
+  Output output = Output::text;
+};
+struct NodeLabelCommand {
+  std::filesystem::path dir;
+  NodeName node;
+  std::vector<LabelChange> changes;
+  Output output = Output::text;
+};
+struct BackupCommand {
+  std::filesystem::path dir, out;
+};
+struct RestoreCommand {
+  std::filesystem::path file, dir;
+};
 struct ValidateCommand {
   std::vector<std::filesystem::path> paths;
   Output output = Output::text;
@@ -111,9 +151,11 @@ struct VersionCommand {
   Output output = Output::text;
 };
 
-using Command = std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand,
-                             TokenListCommand, TokenRevokeCommand, AuditCommand, CaShowCommand, CaRotateCommand, CaFinishCommand,
-                             CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
+using Command =
+    std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand, TokenListCommand,
+                 TokenRevokeCommand, AuditCommand, CaShowCommand, CaRotateCommand, CaFinishCommand, NodeListCommand, NodeShowCommand,
+                 NodeRevokeCommand, NodeReadmitCommand, NodeForgetCommand, NodeLabelCommand, BackupCommand, RestoreCommand, CloudCommand,
+                 EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {

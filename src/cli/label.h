@@ -1,5 +1,6 @@
-// label.h: a node's label as it is given on the command line: KEY=VALUE.
+// label.h: a node's label as it is given on the command line.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,21 @@ struct Label {
     TRY(route::check_label_key(label.key));
     TRY(route::check_label_value(label.value));
     return label;
+  }
+};
+
+// A label that is set, or taken away: KEY=VALUE or KEY-, as `kubectl label` has it.
+struct LabelChange {
+  std::string key;
+  std::optional<std::string> value;
+  static Result<LabelChange> parse(std::string_view text) {
+    if (text.ends_with('-') && text.find('=') == std::string_view::npos) {
+      const std::string key(text.substr(0, text.size() - 1));
+      TRY(route::check_label_key(key));
+      return LabelChange{key, std::nullopt};
+    }
+    TRY_ASSIGN(Label label, Label::parse(text));
+    return LabelChange{std::move(label.key), std::move(label.value)};
   }
 };
 

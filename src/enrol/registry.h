@@ -69,6 +69,7 @@ class Registry {
   static constexpr std::size_t kRefusalLines = 20'000;
   static constexpr std::size_t kPruneEvery = 256;  // so many lines more there may be for a while
   static constexpr Duration kBusy = 10s;
+  static constexpr std::size_t kMaxLabels = 128;  // of a node, set here; a node of Kubernetes has some 20
   static constexpr Duration kKeepTokens = 24h * 30;  // after their end, so that a list shows why an edge was refused
 
   // Makes the file (0600) if it is not there. Refuses one of a later version.
@@ -104,6 +105,11 @@ class Registry {
   enum class Rebind : std::uint8_t { refuse, allow };
   Result<void> record_issue(const NodeName& name, const pki::Certificate& certificate, Rebind rebind, std::string_view what,
                             const Actor& by, WallTime now);
+
+  using LabelsOfNodes = std::map<NodeName, std::map<std::string, std::string>>;
+  Result<LabelsOfNodes> labels();  // of all nodes that have any
+  // Another number whenever another connection to the file, of this process or not, has changed it.
+  Result<std::int64_t> seen_version();
 
   Result<void> note_trust(const NodeName& name, const pki::Sha256& digest);
 

@@ -104,6 +104,7 @@ Result<NodeRecord> Registry::set_revoked(const NodeName& name, bool revoked, std
 
 Result<NodeRecord> Registry::set_labels(const NodeName& name, const std::map<std::string, std::string>& labels, const Actor& by,
                                         WallTime now) {
+  if (labels.size() > kMaxLabels) return fail(Code::too_large, "{} labels; a node has at most {}", labels.size(), kMaxLabels);
   TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
   TRY_ASSIGN(std::optional<NodeRecord> node, impl_->find_node(name));
   if (!node) return no_node(name);
@@ -116,6 +117,23 @@ Result<NodeRecord> Registry::set_labels(const NodeName& name, const std::map<std
   TRY(impl_->write_line(by, now, "node.label", name.value(), text));
   TRY(t.commit());
   return *std::move(node);
+}
+
+Result<Registry::LabelsOfNodes> Registry::labels() {
+  TRY_ASSIGN(Statement s, impl_->db.prepare("SELECT node, key, value FROM labels"));
+  LabelsOfNodes all;
+  for (;;) {
+    TRY_ASSIGN(const bool row, s.step());
+    if (!row) return all;
+    TRY_ASSIGN(NodeName node, NodeName::parse(s.text(0)));
+    all[std::move(node)].emplace(s.text(1), s.text(2));
+  }
+}
+
+Result<std::int64_t> Registry::seen_version() {
+  TRY_ASSIGN(Statement s, impl_->db.prepare("PRAGMA data_version"));
+  TRY_ASSIGN(const bool row, s.step());
+  return row ? s.integer(0) : 0;
 }
 
 Result<void> Registry::note_trust(const NodeName& name, const pki::Sha256& digest) {

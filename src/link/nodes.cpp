@@ -41,6 +41,13 @@ void Nodes::set_labels(const NodeName& node, const Place& place, wire::Labels la
   version_++;
 }
 
+void Nodes::set_cloud_labels(std::map<NodeName, wire::Labels> labels) {
+  std::lock_guard lock(mutex_);
+  if (labels == cloud_labels_) return;
+  cloud_labels_ = std::move(labels);
+  version_++;
+}
+
 std::optional<Nodes::Place> Nodes::find(const NodeName& node) const {
   std::lock_guard lock(mutex_);
   auto it = entries_.find(node);
@@ -54,7 +61,11 @@ bool Nodes::knows(const NodeName& node) const {
 
 std::map<NodeName, Nodes::Entry> Nodes::all() const {
   std::lock_guard lock(mutex_);
-  return entries_;
+  std::map<NodeName, Entry> all = entries_;
+  for (const auto& [node, labels] : cloud_labels_)
+    if (auto it = all.find(node); it != all.end())
+      for (const auto& [key, value] : labels) it->second.labels.insert_or_assign(key, value);
+  return all;
 }
 
 std::size_t Nodes::connected() const {

@@ -29,7 +29,7 @@ class Nodes {
   };
   struct Entry {
     std::optional<Place> place;  // none: not connected
-    wire::Labels labels;
+    wire::Labels labels;         // of the edge, and over them those that the cloud has set
     std::string software;
     std::string address;  // of the peer, as last seen
     WallTime changed{};   // connected, or gone, since
@@ -43,6 +43,9 @@ class Nodes {
   void release(const NodeName& node, const Place& place, std::string reason, WallTime now);
   void set_labels(const NodeName& node, const Place& place, wire::Labels labels);
 
+  // What the cloud says of nodes, connected or not; goes before what they say of themselves.
+  void set_cloud_labels(std::map<NodeName, wire::Labels> labels);
+
   std::optional<Place> find(const NodeName& node) const;
   // Connected now or before.
   bool knows(const NodeName& node) const;
@@ -53,7 +56,8 @@ class Nodes {
 
  private:
   mutable std::mutex mutex_;
-  std::map<NodeName, Entry> entries_;
+  std::map<NodeName, Entry> entries_;  // with the edges' own labels
+  std::map<NodeName, wire::Labels> cloud_labels_;
   std::size_t connected_ = 0;
   std::uint64_t version_ = 0;
 };

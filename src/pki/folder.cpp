@@ -1,5 +1,8 @@
 #include "pki/folder.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "pki/files.h"
 #include "pki/printable.h"
 
@@ -130,6 +133,26 @@ Result<void> add_revocation(const fs::path& dir, const Revocable& what, std::str
   if (text.size() > RevocationList::kMaxFileSize)
     return fail(Code::too_large, "{} would have more than {} bytes", file.native(), RevocationList::kMaxFileSize);
   return write_file(file, text, 0644);
+}
+
+Result<void> remove_revocation(const fs::path& dir, const NodeName& node) {
+  TRY(check_is_cloud(dir));
+  TRY_ASSIGN(FolderLock lock, FolderLock::take(dir));
+  const fs::path file = dir / file_name::kRevoked;
+  TRY_ASSIGN(const std::string text, read_file(file, RevocationList::kMaxFileSize));
+  TRY(RevocationList::parse(text, file.native()));
+  std::string kept;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find('\n', from), text.size() - 1) + 1;
+    const std::string line = text.substr(from, end - from);
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string kind, name;
+    words >> kind >> name;
+    if (kind != "node" || name != node.value()) kept += line;
+    from = end;
+  }
+  if (kept == text) return {};
+  return write_file(file, kept, 0644);
 }
 
 Result<CloudIdentity> load_cloud(const fs::path& dir) {

@@ -55,6 +55,8 @@ Result<Certificate> renew_cloud_certificate(const std::filesystem::path& dir, co
 // read is refused as it is.
 using Revocable = std::variant<NodeName, Fingerprint, Serial>;
 Result<void> add_revocation(const std::filesystem::path& dir, const Revocable& what, std::string_view comment);
+// Takes out the lines that name the node; nothing is written if there are none.
+Result<void> remove_revocation(const std::filesystem::path& dir, const NodeName& node);
 
 struct CloudIdentity {
   std::shared_ptr<const Credentials> credentials;  // shows the CA's certificate, too: who joins checks it against a pin
