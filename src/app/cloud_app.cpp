@@ -109,6 +109,9 @@ Result<void> CloudApp::build() {
   for (const enrol::NodeRecord& node : enrolled)
     if (node.key && !node.revoked) enrolled_.insert(node.name);
   state_ = std::make_unique<enrol::RegistryThread>(std::move(registry));
+  TRY_ASSIGN(enrol::Registry another, enrol::Registry::open(options_.dir));
+  labels_in_state_ = std::make_unique<enrol::Registry>(std::move(another));
+  take_up_labels();
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t count = config_.loops != 0 ? config_.loops : std::min(cores, 64u);
   std::vector<net::Network*> networks;
@@ -277,6 +280,7 @@ Task<void> CloudApp::shut_down() {
 void CloudApp::look(bool woken) {
   if (woken) reload_config();
   if (identity_files_.changed()) reload_identity();
+  take_up_labels();
   std::shared_ptr<const RuleSet> rules = rules_.look(config_, woken);
   if (rules)
     for (auto& at : loops_) at->loop.post([this, where = at.get(), rules] { apply(*where, *rules); });
@@ -294,6 +298,18 @@ void CloudApp::reload_config() {
   config_ = *std::move(config);
   drain_limit_ = config_.drain;
   log::configure(config_.log.level, config_.log.format);
+}
+
+void CloudApp::take_up_labels() {
+  const auto version = labels_in_state_->seen_version();
+  if (version && *version == labels_seen_) return;
+  auto labels = labels_in_state_->labels();
+  if (version && labels) {
+    labels_seen_ = *version;
+    nodes_.set_cloud_labels(*std::move(labels));
+  } else {
+    log::error("cloud", "labels of nodes cannot be read: {}", version ? labels.error() : version.error());
+  }
 }
 
 void CloudApp::reload_identity() {

@@ -62,6 +62,8 @@ class CloudApp final : private Inspect {
   void look(bool woken);
   void reload_identity();
   void reload_config();
+  // Those that commands have set; there, and before there is a watcher.
+  void take_up_labels();
 
   // Inspect, on the main loop
   Task<std::string> unready() override;
@@ -88,6 +90,8 @@ class CloudApp final : private Inspect {
   Rules rules_;
   FileWatch identity_files_;
   std::set<NodeName> enrolled_;  // when this began
+  std::unique_ptr<enrol::Registry> labels_in_state_;
+  std::int64_t labels_seen_ = -1;  // version of the state
   KubeSide kube_;
   std::shared_ptr<const KubeRules> kube_rules_;  // in force; of the main loop
   std::vector<std::unique_ptr<CloudLoop>> loops_;

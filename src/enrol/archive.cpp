@@ -90,7 +90,13 @@ Result<void> append(std::string& to, std::string_view path, unsigned mode, std::
   return {};
 }
 
-std::string digest_of(std::string_view text) { return to_hex(Bytes(pki::sha256(as_bytes(text)))); }
+// What follows `text`: its digest, and the two empty blocks that end a tar archive.
+Result<std::string> end_of(std::string_view text) {
+  std::string end;
+  TRY(append(end, kDigestName, 0600, to_hex(Bytes(pki::sha256(as_bytes(text))))));
+  end.append(2 * kBlock, '\0');
+  return end;
+}
 
 }  // namespace
 
@@ -101,8 +107,8 @@ Result<Secret> write_archive(const std::vector<ArchiveEntry>& entries) {
   std::string text;
   text.reserve(size);  // secrets are not left behind by growing
   for (const ArchiveEntry& entry : entries) TRY(append(text, entry.path, entry.mode, entry.content.reveal()));
-  TRY(append(text, kDigestName, 0600, digest_of(text)));
-  text.append(2 * kBlock, '\0');
+  TRY_ASSIGN(const std::string end, end_of(text));
+  text += end;
   return Secret(std::move(text));
 }
 
@@ -123,7 +129,8 @@ Result<std::vector<ArchiveEntry>> read_archive(std::string_view archive) {
     const std::string path = (prefix.empty() ? "" : std::string(prefix) + "/") + std::string(field(header, kName));
     const std::string_view content = archive.substr(at + kBlock, size);
     if (path == kDigestName) {
-      if (content != digest_of(archive.substr(0, at))) return fail(Code::invalid, "the archive is damaged: its digest is another");
+      TRY_ASSIGN(const std::string end, end_of(archive.substr(0, at)));
+      if (archive.substr(at) != end) return fail(Code::invalid, "the archive is damaged, or cut off at its end");
       return entries;
     }
     if (field(header, kType) != "0" || !plain(path)) return fail(Code::invalid, "the archive has something else than plain files");
