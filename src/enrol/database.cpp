@@ -63,9 +63,10 @@ void Statement::bind(int at, WallTime value) { bind(at, to_ms(value)); }
 
 Result<Database> Database::open(const std::filesystem::path& file, Duration busy) {
   // SQLite would make it with the umask's mode; its companions (-wal, -shm) take the mode of the file.
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return fail(Error::from_errno(errno, "open " + file.native()));
-  ::close(fd);
+  // One that is there is not touched: closing it would give up the locks of this process's other connections (POSIX.1-2017, fcntl).
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0 && errno != EEXIST) return fail(Error::from_errno(errno, "open " + file.native()));
+  if (fd >= 0) ::close(fd);
   sqlite3* raw = nullptr;
   const int rc = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database db(raw, file.native());
