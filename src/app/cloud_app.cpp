@@ -105,6 +105,9 @@ CloudApp::~CloudApp() {
 
 Result<void> CloudApp::build() {
   TRY_ASSIGN(enrol::Registry registry, enrol::Registry::open(options_.dir));
+  std::vector<pki::Fingerprint> authorities;
+  for (const pki::Certificate& one : trust_.credentials()->trust().authorities()) authorities.push_back(one.fingerprint());
+  TRY(registry.agree_on_authorities(authorities));
   TRY_ASSIGN(const std::vector<enrol::NodeRecord> enrolled, registry.nodes());
   for (const enrol::NodeRecord& node : enrolled)
     if (node.key && !node.revoked) enrolled_.insert(node.name);

@@ -63,7 +63,7 @@ struct Config {
 struct CloudConfig : Config {
   CloudConfig() { memory = {.process = 1_GiB, .reserve = 64_MiB}; }
   net::SocketAddress listen = net::SocketAddress::parse("[::]:8443").value();
-  std::uint16_t loops = 0;  // 0: one for each core
+  std::uint16_t loops = 0;                             // 0: one for each core
   Duration certificate_lifetime = pki::kEdgeLifetime;  // of those that edges get by joining and by renewal
   Duration renew_grace{};                              // after its expiry, how long one may be renewed by its key alone
   CloudKubeConfig kube;

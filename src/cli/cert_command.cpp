@@ -8,6 +8,7 @@
 #include "enrol/registry.h"
 #include "pki/files.h"
 #include "pki/printable.h"
+#include "pki/trust.h"
 
 namespace fairlead::cli {
 namespace {
@@ -76,6 +77,11 @@ Outcome run(const CertShowCommand& command) {
 }
 
 Outcome run(const CertRenewCommand& command) {
+  TRY_ASSIGN(const pki::TrustStore authorities, pki::TrustStore::load(command.dir / pki::file_name::kAuthority));
+  if (authorities.authorities().size() > 1)
+    return std::unexpected(Failure(Error(Code::exists,
+                                         "the CA is being replaced: edges that do not hold the new one yet would be shut out. "
+                                         "`fairlead ca finish` gives the cloud a new certificate")));
   TRY_ASSIGN(const pki::Certificate made, pki::renew_cloud_certificate(command.dir, command.names, now(), command.lifetime));
   print(command.dir / pki::file_name::kCloud, made);
   return ExitStatus::ok;

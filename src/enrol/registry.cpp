@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "enrol/registry_impl.h"
 
 namespace fairlead::enrol {
@@ -29,6 +31,7 @@ constexpr const char* kSchema[] = {
          subject TEXT NOT NULL, detail TEXT NOT NULL, refusal INTEGER NOT NULL) STRICT;
        CREATE INDEX audit_refusal ON audit(refusal, id);)",
     "ALTER TABLE nodes ADD COLUMN trust BLOB;",
+    "CREATE TABLE authorities(key BLOB NOT NULL PRIMARY KEY) STRICT;",
 };
 constexpr std::int64_t kVersion = std::size(kSchema);
 
@@ -113,6 +116,27 @@ Result<std::vector<AuditLine>> Registry::audit(std::size_t last) {
     if (!row) return lines;
     lines.push_back({.at = s.time(0), .who = s.text(1), .from = s.text(2), .what = s.text(3), .subject = s.text(4), .detail = s.text(5)});
   }
+}
+
+Result<void> Registry::agree_on_authorities(const std::vector<pki::Fingerprint>& authorities) {
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(Statement s, impl_->db.prepare("SELECT key FROM authorities"));
+  std::size_t known = 0, common = 0;
+  for (;;) {
+    TRY_ASSIGN(const bool row, s.step());
+    if (!row) break;
+    known++;
+    for (const pki::Fingerprint& one : authorities) common += std::ranges::equal(s.blob(0), one.bytes()) ? 1 : 0;
+  }
+  if (known > 0 && common == 0)
+    return fail(Code::invalid,
+                "{} is of another CA than ca.pem beside it: files of two clouds are mixed. Put the right ca.pem and ca-key.pem back, or "
+                "`fairlead restore` a backup",
+                impl_->db.file());
+  if (known == authorities.size() && common == known) return {};
+  TRY(impl_->db.run("DELETE FROM authorities"));
+  for (const pki::Fingerprint& one : authorities) TRY(impl_->db.run("INSERT INTO authorities(key) VALUES(?)", Bytes(one.bytes())));
+  return t.commit();
 }
 
 Result<void> Registry::copy_to(const std::filesystem::path& file) {

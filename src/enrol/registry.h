@@ -113,6 +113,10 @@ class Registry {
 
   Result<void> note_trust(const NodeName& name, const pki::Sha256& digest);
 
+  // The CAs that this state belongs to, as ca.pem has them: recorded the first time, and whenever one is added or removed. Code::invalid when
+  // none of them is known: the folder is put together from two.
+  Result<void> agree_on_authorities(const std::vector<pki::Fingerprint>& authorities);
+
   // The audit log.
   Result<void> note(std::span<const AuditLine> lines);     // all in one transaction; whose `what` ends in ".refused" is a refusal
   Result<std::vector<AuditLine>> audit(std::size_t last);  // the newest `last`, oldest first

@@ -1,5 +1,7 @@
 #include "enrol/renewal.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 
 #include "fairlead/v1/enrol.pb.h"
@@ -14,6 +16,8 @@ namespace pb = fairlead::v1;
 
 template <class Message>
 Result<void> parse(Message& message, std::string_view body, std::string_view what) {
+  // The library writes to standard error about each malformed message: a stranger could fill a disk with that.
+  [[maybe_unused]] static const auto silent = google::protobuf::SetLogHandler(nullptr);
   if (body.size() > wire::kMaxFrame) return fail(Code::too_large, "{} of {} bytes", what, body.size());
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "malformed {}", what);
   return {};

@@ -60,6 +60,13 @@ Result<void> note(Registry& registry, const Actor& by, WallTime now, std::string
   return registry.note({&line, 1});
 }
 
+Result<void> record(const fs::path& dir, Registry& registry) {
+  TRY_ASSIGN(const std::vector<pki::Certificate> bundle, read_bundle(dir / file_name::kAuthority));
+  std::vector<pki::Fingerprint> keys;
+  for (const pki::Certificate& one : bundle) keys.push_back(one.fingerprint());
+  return registry.agree_on_authorities(keys);
+}
+
 }  // namespace
 
 Result<RotationState> rotation_state(const fs::path& dir, Registry& registry, WallTime now) {
@@ -111,6 +118,7 @@ Result<pki::Fingerprint> rotate_authority(const fs::path& dir, Registry& registr
   authorities.insert(authorities.begin(), made.certificate());
   TRY(pki::write_file(dir / file_name::kAuthority, pki::to_pem(authorities), 0644));
   TRY(put_next_key_in_force(dir));
+  TRY(record(dir, registry));
   TRY(note(registry, by, now, "ca.rotate", made.certificate().fingerprint(), "follows " + old.certificate().fingerprint().to_text()));
   return made.certificate().fingerprint();
 }
@@ -123,10 +131,12 @@ Result<void> finish_rotation(const fs::path& dir, Registry& registry, const Acto
         Code::refused,
         "{} nodes do not hold the new CA yet: {}. They get it when they connect. --force goes on without them; they must then join anew",
         state.missing.size(), names_of(state.missing));
+  TRY(record(dir, registry));
   TRY_ASSIGN(const pki::Authority authority, pki::load_authority(dir));
   TRY(pki::renew_cloud_certificate(dir, {}, now));
   TRY_ASSIGN(const pki::FolderLock lock, pki::FolderLock::take(dir));
   TRY(pki::write_file(dir / file_name::kAuthority, authority.certificate().to_pem(), 0644));
+  TRY(record(dir, registry));
   return note(registry, by, now, "ca.finish", authority.certificate().fingerprint(),
               state.missing.empty() ? "all nodes follow" : fmt::format("without {}", names_of(state.missing)));
 }
