@@ -77,6 +77,36 @@ TEST(CommandLine, TokenRevokeTakesAnId) {
   EXPECT_FALSE(parse("token revoke --dir d"));
 }
 
+TEST(CommandLine, OrdersAboutNodesNameOne) {
+  EXPECT_EQ(parsed<NodeListCommand>("node list --dir d -o json").output, Output::json);
+  EXPECT_EQ(parsed<NodeShowCommand>("node show edge-a --dir d").node.value(), "edge-a");
+  EXPECT_EQ(parsed<NodeRevokeCommand>("node revoke edge-a --dir d --comment lost").comment, "lost");
+  EXPECT_EQ(parsed<NodeReadmitCommand>("node readmit --dir d edge-a").node.value(), "edge-a");
+  EXPECT_EQ(parsed<NodeForgetCommand>("node forget edge-a --dir d").dir, "d");
+  EXPECT_FALSE(parse("node revoke --dir d"));
+  EXPECT_FALSE(parse("node revoke Edge_A --dir d"));
+  EXPECT_FALSE(parse("node list edge-a --dir d"));
+}
+
+TEST(CommandLine, LabelsAreSetAndTakenAway) {
+  const auto command = parsed<NodeLabelCommand>("node label edge-a site=berlin example.com/rack- empty= --dir d");
+  ASSERT_EQ(command.changes.size(), 3u);
+  EXPECT_EQ(command.changes[0].value, "berlin");
+  EXPECT_EQ(command.changes[1].key, "example.com/rack");
+  EXPECT_FALSE(command.changes[1].value);
+  EXPECT_EQ(command.changes[2].value, "");
+  EXPECT_FALSE(parse("node label edge-a --dir d"));
+  EXPECT_FALSE(parse("node label edge-a --dir d site"));
+  EXPECT_FALSE(parse("node label edge-a --dir d -"));
+}
+
+TEST(CommandLine, BackupAndRestoreSayWhatFromAndWhereTo) {
+  EXPECT_EQ(parsed<BackupCommand>("backup --dir d --out f").out, "f");
+  EXPECT_EQ(parsed<RestoreCommand>("restore --from f --dir d").file, "f");
+  EXPECT_FALSE(parse("backup --dir d"));
+  EXPECT_FALSE(parse("restore --dir d"));
+}
+
 TEST(CommandLine, AuditShowsTheNewestLines) {
   EXPECT_EQ(parsed<AuditCommand>("audit --dir d").lines, 50u);
   EXPECT_EQ(parsed<AuditCommand>("audit --dir d -n 3 -o json").lines, 3u);

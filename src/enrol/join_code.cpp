@@ -22,7 +22,7 @@ constexpr std::array kWords = {
     Words{"NAME_TAKEN", true,
           "If this node was set up anew: `fairlead node forget NAME` in the cloud, or a token for it: `fairlead token create --node NAME`. "
           "Else choose another --node."},
-    Words{"REVOKED_NODE", true, "If the node is to come back, the operator of the cloud removes it from the list of the revoked."},
+    Words{"REVOKED_NODE", true, "If the node is to come back, the operator of the cloud readmits it: `fairlead node readmit NAME`."},
     Words{"BAD_REQUEST", true, "Use the same version of Fairlead on both sides; if it stays so, this is a defect."},
     Words{"REPLAYED_REQUEST", true, "Somebody has copied the request of another join: see the cloud's audit log."},
     Words{"TOO_MANY_TRIES", false, "Wait a minute; failed tries from one address are limited."},

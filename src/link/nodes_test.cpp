@@ -42,6 +42,23 @@ TEST(Nodes, TheVersionChangesWithEachChangeAndOnlyThen) {
   EXPECT_TRUE(changed());
 }
 
+TEST(Nodes, WhatTheCloudSaysOfANodeGoesBeforeWhatTheNodeSays) {
+  Nodes nodes;
+  nodes.set_cloud_labels({{node("a"), {{"site", "berlin"}, {"rack", "7"}}}, {node("b"), {{"site", "rome"}}}});
+  static_cast<void>(nodes.claim(node("a"), place(0, 1), {{"site", "bonn"}, {"os", "linux"}}, "", "", at(1)));
+  EXPECT_EQ(nodes.all().at(node("a")).labels, (wire::Labels{{"os", "linux"}, {"rack", "7"}, {"site", "berlin"}}));
+  EXPECT_FALSE(nodes.all().contains(node("b"))) << "labels alone make no node";
+  nodes.set_labels(node("a"), place(0, 1), {{"site", "ulm"}});
+  EXPECT_EQ(nodes.all().at(node("a")).labels, (wire::Labels{{"rack", "7"}, {"site", "berlin"}}));
+  const std::uint64_t before = nodes.version();
+  nodes.set_cloud_labels({});
+  EXPECT_NE(nodes.version(), before);
+  EXPECT_EQ(nodes.all().at(node("a")).labels, (wire::Labels{{"site", "ulm"}})) << "the node's own is back";
+  const std::uint64_t after = nodes.version();
+  nodes.set_cloud_labels({});
+  EXPECT_EQ(nodes.version(), after);
+}
+
 TEST(Nodes, OfThoseThatAreGoneTheOldestIsForgottenPastTheLimit) {
   Nodes nodes;
   static_cast<void>(nodes.claim(node("here"), place(0, 1), {}, "", "", at(0)));  // older than all, but connected
