@@ -304,15 +304,15 @@ void CloudApp::reload_config() {
 }
 
 void CloudApp::take_up_labels() {
+  constexpr std::int64_t kUnreadable = -2;
   const auto version = labels_in_state_->seen_version();
-  if (version && *version == labels_seen_) return;
+  const std::int64_t before = std::exchange(labels_seen_, version.value_or(kUnreadable));
+  if (before == labels_seen_) return;
   auto labels = labels_in_state_->labels();
-  if (version && labels) {
-    labels_seen_ = *version;
+  if (version && labels)
     nodes_.set_cloud_labels(*std::move(labels));
-  } else {
+  else
     log::error("cloud", "labels of nodes cannot be read: {}", version ? labels.error() : version.error());
-  }
 }
 
 void CloudApp::reload_identity() {

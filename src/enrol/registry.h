@@ -69,7 +69,7 @@ class Registry {
   static constexpr std::size_t kRefusalLines = 20'000;
   static constexpr std::size_t kPruneEvery = 256;  // so many lines more there may be for a while
   static constexpr Duration kBusy = 10s;
-  static constexpr std::size_t kMaxLabels = 128;  // of a node, set here; a node of Kubernetes has some 20
+  static constexpr std::size_t kMaxLabels = 128;     // of a node, set here; a node of Kubernetes has some 20
   static constexpr Duration kKeepTokens = 24h * 30;  // after their end, so that a list shows why an edge was refused
 
   // Makes the file (0600) if it is not there. Refuses one of a later version.
