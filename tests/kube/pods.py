@@ -1,6 +1,8 @@
 """Pods and Services of one test, in a Kubernetes namespace of its own."""
 import secrets
 
+from netlab import until
+
 from kubelab import images, objects
 
 READY_SECONDS = 60
@@ -30,12 +32,19 @@ class Pods:
         return Pod(name, self._kubectl.until(_is_ready, READY_SECONDS, *self._named(name)))
 
     def serve(self, name, image, port, node=0, **container):
-        """A pod and the Service of its name at the same port."""
-        pod = self.run(name, image, node, port, **container)
+        """A pod and the Service of its name at the same port, which leads there on every node on return."""
         self._kubectl.apply({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": self.namespace},
             "spec": {"selector": {"app": name}, "ports": [{"port": port, "targetPort": port}]}})
+        pod = self.run(name, image, node, port, **container)
+        if self.cluster.is_lab:
+            for machine in self.cluster.nodes:
+                until(lambda machine=machine: f"{pod.ip}:{port}" in self._service_rules(machine), READY_SECONDS, f"{name} known to {machine}")
         return pod
+
+    def _service_rules(self, machine):
+        """What kube-proxy has told the kernel of a machine."""
+        return self.cluster.inside(machine, "nft", "list", "ruleset", check=False).stdout
 
     def serve_from(self, name, address, port):
         """A Service whose backend is no pod."""
