@@ -55,8 +55,10 @@ class TlsServer {
 class TlsClient {
  public:
   struct Options {
-    std::string ca_pem;  // empty: the system's trusted CAs
+    std::string ca_pem;                             // empty: the system's trusted CAs
+    std::string ca_file = "the Backend's CA file";  // for messages
     std::vector<std::string> alpn = {"http/1.1"};
+    std::optional<TlsCertificate> certificate;  // shown to servers that ask for one
   };
   static Result<std::shared_ptr<const TlsClient>> make(Options options);
   virtual ~TlsClient() = default;

@@ -46,14 +46,16 @@ class Client final : public TlsClient {
  public:
   static Result<std::shared_ptr<const TlsClient>> make(Options options) {
     auto client = std::make_shared<Client>(std::move(options.alpn));
+    if (options.certificate) {
+      TRY_ASSIGN(client->credentials_, credentials_of(*options.certificate));
+    }
     if (options.ca_pem.empty()) {
       if (gnutls_certificate_set_x509_system_trust(client->credentials_.get()) <= 0)
         return fail(Code::not_found, "the system has no trusted CAs: install ca-certificates, or name a CA file for the Backend");
       return client;
     }
-    constexpr std::string_view kSource = "the Backend's CA file";
-    TRY_ASSIGN(const std::vector<pki::Certificate> authorities, pki::Certificate::bundle_from_pem(options.ca_pem, kSource));
-    TRY(trust(*client->credentials_, authorities, kSource));
+    TRY_ASSIGN(const std::vector<pki::Certificate> authorities, pki::Certificate::bundle_from_pem(options.ca_pem, options.ca_file));
+    TRY(trust(*client->credentials_, authorities, options.ca_file));
     return client;
   }
 

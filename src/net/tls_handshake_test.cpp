@@ -221,6 +221,21 @@ TEST_F(TlsHandshake, ClientCertificatesAreAskedForAsConfigured) {
   }
 }
 
+TEST_F(TlsHandshake, AClientShowsItsCertificateToThoseThatAsk) {
+  TlsServerOptions options;
+  options.certificates.push_back(ca_.server({"server.example"}));
+  options.client_auth = TlsServerOptions::ClientAuth::required;
+  options.client_ca_pem = ca_.pem();
+  const auto asks = TlsServer::make(std::move(options)).value();
+  const pki::Draft drafted{.common_names = {"ann"}, .uses = {GNUTLS_KP_TLS_WWW_CLIENT}, .from = now() - 1h, .to = now() + 1h};
+  TlsClient::Options shows{.ca_pem = ca_.pem(), .certificate = ca_.drafted(drafted)};
+  const auto client = TlsClient::make(shows).value();
+  EXPECT_EQ(connect(asks, client, "server.example").peer.subject, "CN=ann");
+  EXPECT_TRUE(connect(ca_.tls_server({"server.example"}), client, "server.example").accepted);
+  shows.certificate->key_pem = pki::PrivateKey::generate().to_pem().reveal();
+  EXPECT_THAT(TlsClient::make(shows).error().describe(), HasSubstr("is not that of the first certificate in server.pem"));
+}
+
 TEST_F(TlsHandshake, WhatCannotBeServedIsRefusedWithItsFile) {
   const auto error = [](TlsServerOptions options) {
     auto server = TlsServer::make(std::move(options));

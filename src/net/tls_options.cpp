@@ -1,5 +1,7 @@
 #include "net/tls_options.h"
 
+#include "pki/private_key.h"
+
 namespace fairlead::net {
 
 PrioritiesPtr new_priorities(std::string_view more) {
@@ -12,10 +14,28 @@ PrioritiesPtr new_priorities(std::string_view more) {
   return {raw, gnutls_priority_deinit};
 }
 
-std::shared_ptr<gnutls_certificate_credentials_st> new_credentials() {
+CredentialsPtr new_credentials() {
   gnutls_certificate_credentials_t raw = nullptr;
   pki::must(gnutls_certificate_allocate_credentials(&raw), "make credentials");
   return {raw, gnutls_certificate_free_credentials};
+}
+
+Result<CredentialsPtr> credentials_of(const TlsCertificate& from) {
+  TRY_ASSIGN(std::vector<pki::Certificate> chain, pki::Certificate::bundle_from_pem(from.chain_pem, from.chain_file));
+  TRY_ASSIGN(pki::PrivateKey key, pki::PrivateKey::from_pem(Secret(from.key_pem), from.key_file));
+  if (chain.size() > pki::kMaxChain)
+    return fail(Code::invalid, "{} has {} certificates: at most {} are sent", from.chain_file, chain.size(), pki::kMaxChain);
+  if (key.public_key().fingerprint() != chain.front().fingerprint())
+    return fail(Code::invalid, "the key in {} is not that of the first certificate in {}", from.key_file, from.chain_file);
+  if (chain.front().not_after() < std::chrono::system_clock::now())
+    return fail(Code::invalid, "the certificate in {} has expired: renew it", from.chain_file);
+  CredentialsPtr credentials = new_credentials();
+  std::vector<gnutls_x509_crt_t> natives;
+  for (const pki::Certificate& certificate : chain) natives.push_back(certificate.native());
+  // Copies the key and the certificates.
+  const int rc = gnutls_certificate_set_x509_key(credentials.get(), natives.data(), static_cast<int>(natives.size()), key.native());
+  if (rc < 0) return fail(Code::invalid, "the certificate in {} cannot be used: {}", from.chain_file, gnutls_strerror(rc));
+  return credentials;
 }
 
 Result<void> trust(gnutls_certificate_credentials_st& credentials, const std::vector<pki::Certificate>& authorities,

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/tls.h"
 #include "net/tls_session.h"
 #include "pki/certificate.h"
 #include "pki/gnutls_raii.h"
@@ -15,7 +16,10 @@ namespace fairlead::net {
 using PrioritiesPtr = std::shared_ptr<gnutls_priority_st>;
 PrioritiesPtr new_priorities(std::string_view more);
 
-std::shared_ptr<gnutls_certificate_credentials_st> new_credentials();
+using CredentialsPtr = std::shared_ptr<gnutls_certificate_credentials_st>;
+CredentialsPtr new_credentials();
+// With a certificate to show. Code::invalid with the file and what is wrong with it: no certificate, a key that is another's, expired.
+Result<CredentialsPtr> credentials_of(const TlsCertificate& from);
 // Those whose certificates are accepted. `file` is only named in errors.
 Result<void> trust(gnutls_certificate_credentials_st& credentials, const std::vector<pki::Certificate>& authorities, std::string_view file);
 

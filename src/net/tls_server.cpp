@@ -9,13 +9,10 @@
 #include "net/tls_stream.h"
 #include "pki/certificate.h"
 #include "pki/gnutls_raii.h"
-#include "pki/private_key.h"
 #include "pki/random.h"
 
 namespace fairlead::net {
 namespace {
-
-using CredentialsPtr = std::shared_ptr<gnutls_certificate_credentials_st>;
 
 // SNI as RFC 6066 has it: no dot at the end; compared without case.
 std::string canonical_host(std::string_view host) {
@@ -34,24 +31,6 @@ std::string requested_host(gnutls_session_t session) {
   return canonical_host({name.data(), size});
 }
 
-Result<CredentialsPtr> load(const TlsCertificate& from) {
-  TRY_ASSIGN(std::vector<pki::Certificate> chain, pki::Certificate::bundle_from_pem(from.chain_pem, from.chain_file));
-  TRY_ASSIGN(pki::PrivateKey key, pki::PrivateKey::from_pem(Secret(from.key_pem), from.key_file));
-  if (chain.size() > pki::kMaxChain)
-    return fail(Code::invalid, "{} has {} certificates: at most {} are sent", from.chain_file, chain.size(), pki::kMaxChain);
-  if (key.public_key().fingerprint() != chain.front().fingerprint())
-    return fail(Code::invalid, "the key in {} is not that of the first certificate in {}", from.key_file, from.chain_file);
-  if (chain.front().not_after() < std::chrono::system_clock::now())
-    return fail(Code::invalid, "the certificate in {} has expired: renew it", from.chain_file);
-  CredentialsPtr credentials = new_credentials();
-  std::vector<gnutls_x509_crt_t> natives;
-  for (const pki::Certificate& certificate : chain) natives.push_back(certificate.native());
-  // Copies the key and the certificates.
-  const int rc = gnutls_certificate_set_x509_key(credentials.get(), natives.data(), static_cast<int>(natives.size()), key.native());
-  if (rc < 0) return fail(Code::invalid, "the certificate in {} cannot be used: {}", from.chain_file, gnutls_strerror(rc));
-  return credentials;
-}
-
 class Server final : public TlsServer, public std::enable_shared_from_this<Server> {
  public:
   static Result<std::shared_ptr<const TlsServer>> make(TlsServerOptions options) {
@@ -66,7 +45,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
           return fail(Code::invalid, "{}: the certificate of \"{}\" is not a CA's", options.client_ca_file, authority.subject());
     }
     for (const TlsCertificate& certificate : options.certificates) {
-      TRY_ASSIGN(CredentialsPtr credentials, load(certificate));
+      TRY_ASSIGN(CredentialsPtr credentials, credentials_of(certificate));
       if (asks) TRY(trust(*credentials, authorities, options.client_ca_file));
       server->add(certificate.hosts, credentials);
     }
