@@ -235,6 +235,10 @@ TEST_F(RealLink, SessionsThatEndUnderTheirFlows) {
     }
   }
   ASSERT_TRUE(done.wait());
+  // Those who opened are done; the other side may still have something to read.
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (open_at_edge() > 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(open_at_edge(), 0u);
   edge.join();
   for (auto& at : cloud) at.thread.join();
   std::string wrong;
