@@ -169,6 +169,9 @@ Wanted root_of(JsonItems::Shape shape, const Wanted& item) {
     case JsonItems::Shape::watch:
       root.add("type");
       root.add("object", item);
+      if (item.all()) break;
+      root.add("object/code");  // of an error's Status
+      root.add("object/message");
       break;
   }
   return root;
