@@ -154,7 +154,7 @@ class FakeMux final : public net::MuxConnection {
       co_await changed_.wait();
     }
   }
-  bool send_datagram(Bytes, net::Priority) override { return true; }
+  bool send_datagram(Bytes, net::Priority, std::uint64_t) override { return true; }
   std::size_t max_datagram() const override { return 1200; }
   Task<Result<std::vector<std::byte>>> receive_datagram() override {
     while (!over_) co_await changed_.wait();

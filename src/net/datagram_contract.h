@@ -143,4 +143,43 @@ inline Task<void> writable_at_once(Ground& ground) {
 }
 TEST_P(DatagramContract, ASocketWithAnEmptyQueueIsWritable) { ground_->run(writable_at_once(*ground_)); }
 
+// ---- connected
+
+inline SendOutcome say(DatagramSocket& socket, const SocketAddress& to, std::string_view text) {
+  return socket.send({.to = to, .from = {}, .ecn = Ecn::not_ect, .data = as_bytes(text), .segment = 1200});
+}
+
+inline Task<void> hears_its_peer(Ground& ground) {
+  auto far = ground.server().bind(ground.any_port()).value();
+  auto near = ground.dialler().connect_datagrams(far->local()).value();
+  EXPECT_EQ(say(*near, far->local(), "ask"), SendOutcome::sent);
+  auto asked = co_await receive_at_least(*far, 1);
+  EXPECT_EQ(as_text(asked[0].payload), "ask");
+  EXPECT_EQ(asked[0].from, near->local());
+  auto stranger = ground.server().bind(ground.any_port()).value();
+  EXPECT_EQ(say(*stranger, near->local(), "me"), SendOutcome::sent);
+  EXPECT_EQ(say(*far, near->local(), "answer"), SendOutcome::sent);
+  auto answered = co_await receive_at_least(*near, 1);
+  EXPECT_EQ(answered.size(), 1u);
+  EXPECT_EQ(as_text(answered[0].payload), "answer") << "of its peer only";
+  EXPECT_FALSE(near->take_error());
+}
+TEST_P(DatagramContract, AConnectedSocketHearsItsPeerOnly) { ground_->run(hears_its_peer(*ground_)); }
+
+inline Task<void> nobody_hears(Ground& ground) {
+  auto closed = ground.server().bind(ground.any_port()).value();
+  const SocketAddress nobody = closed->local();
+  closed.reset();
+  auto near = ground.dialler().connect_datagrams(nobody).value();
+  EXPECT_EQ(say(*near, nobody, "?"), SendOutcome::sent);
+  co_await near->readable();
+  std::vector<Received> none;
+  EXPECT_EQ(receive_into(*near, 64, none), 0u);
+  auto error = near->take_error();
+  EXPECT_TRUE(error);
+  if (error) EXPECT_EQ(error->code(), Code::refused) << error->describe();
+  EXPECT_FALSE(near->take_error()) << "told once";
+}
+TEST_P(DatagramContract, AConnectedSocketHearsThatNobodyIsThere) { ground_->run(nobody_hears(*ground_)); }
+
 }  // namespace fairlead::net

@@ -1,10 +1,11 @@
 // datagram_socket.h: UDP in bursts, with what QUIC needs: ECN marks, the local address of each packet, segmentation offload.
 //
 // Never blocks: sending to a full queue is a lost packet or `would_block`, as the caller wishes. Datagrams are not fragmented
-// (DF is set): one that is too large for the path is lost or refused with Code::too_large.
+// (DF is set) unless the options say so: one that is too large for the path is lost or refused with too_large.
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/function_ref.h"
@@ -42,6 +43,8 @@ struct DatagramOptions {
   std::size_t receive_buffer = 8_MiB;  // asked for; the system may give less, see receive_buffer()
   std::size_t send_buffer = 8_MiB;
   bool offload = true;  // GSO and GRO where the kernel has them
+  // Datagrams larger than the path's MTU are sent in fragments, as sockets of applications do it, instead of being lost or refused.
+  bool fragment = false;
 };
 
 class DatagramSocket {
@@ -55,6 +58,9 @@ class DatagramSocket {
   virtual SendOutcome send(const DatagramBatch& batch) = 0;
   // Returns when a send that would have blocked may be tried again. At most one coroutine waits.
   virtual Task<void> writable() = 0;
+
+  // Of a connected socket (Network::connect_datagrams): that the peer, or the way to it, said no to what was sent. Told once.
+  virtual std::optional<Error> take_error() { return std::nullopt; }
 
   virtual const SocketAddress& local() const = 0;
   virtual std::size_t receive_buffer() const = 0;  // bytes that the system really gave

@@ -87,9 +87,10 @@ class MuxConnection {
   // The next stream that the peer opened. Code::closed when the connection is over.
   virtual Task<Result<std::unique_ptr<MuxStream>>> accept() = 0;
 
-  // Unreliable. False when it does not fit (see max_datagram) or the queue is full; the oldest queued one is then dropped.
-  virtual bool send_datagram(Bytes payload, Priority priority) = 0;
-  virtual std::size_t max_datagram() const = 0;
+  // Unreliable. False when it does not fit (see max_datagram) or the queue is full; the oldest queued one is then dropped. Senders of a
+  // class take turns, and each loses only its own, unless there are too many in all.
+  virtual bool send_datagram(Bytes payload, Priority priority, std::uint64_t sender = 0) = 0;
+  virtual std::size_t max_datagram() const = 0;  // now: it follows the path's MTU. 0: this carrier has none
   virtual Task<Result<std::vector<std::byte>>> receive_datagram() = 0;
 
   // DER certificates of the peer, leaf first, known after the handshake, resumed ones too.

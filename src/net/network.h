@@ -39,6 +39,8 @@ class Network {
   // Code::refused, unreachable, timeout. Cancelled by destruction.
   virtual Task<Result<std::unique_ptr<Stream>>> connect(const SocketAddress& to) = 0;
   virtual Result<std::unique_ptr<DatagramSocket>> bind(const SocketAddress& at, const DatagramOptions& options = {}) = 0;
+  // A socket that only talks to `to`, and hears of ICMP errors: readable() returns for them too, take_error() tells.
+  virtual Result<std::unique_ptr<DatagramSocket>> connect_datagrams(const SocketAddress& to, const DatagramOptions& options = {}) = 0;
   // The addresses of a name; a literal address is itself. Never empty.
   virtual Task<Result<std::vector<IpAddress>>> resolve(std::string host) = 0;
   // The local address that the system would send from to reach `to`.

@@ -46,6 +46,10 @@ Result<std::unique_ptr<DatagramSocket>> RealNetwork::bind(const SocketAddress& a
   return UdpSocket::bind(loop_, buffers_, at, options);
 }
 
+Result<std::unique_ptr<DatagramSocket>> RealNetwork::connect_datagrams(const SocketAddress& to, const DatagramOptions& options) {
+  return UdpSocket::connect(loop_, buffers_, to, options);
+}
+
 Task<Result<std::vector<IpAddress>>> RealNetwork::resolve(std::string host) {
   std::vector<IpAddress> addresses;
   if (auto literal = IpAddress::parse(host)) {

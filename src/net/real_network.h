@@ -21,6 +21,7 @@ class RealNetwork final : public Network {
   // Without a deadline of the caller's, the kernel gives up after about two minutes.
   Task<Result<std::unique_ptr<Stream>>> connect(const SocketAddress& to) override;
   Result<std::unique_ptr<DatagramSocket>> bind(const SocketAddress& at, const DatagramOptions& options) override;
+  Result<std::unique_ptr<DatagramSocket>> connect_datagrams(const SocketAddress& to, const DatagramOptions& options) override;
   Task<Result<std::vector<IpAddress>>> resolve(std::string host) override;
   Result<IpAddress> source_for(const IpAddress& to) override;
 

@@ -76,6 +76,9 @@ class TlsNetwork final : public Network {
   Result<std::unique_ptr<DatagramSocket>> bind(const SocketAddress& at, const DatagramOptions& options) override {
     return inner_.bind(at, options);
   }
+  Result<std::unique_ptr<DatagramSocket>> connect_datagrams(const SocketAddress& to, const DatagramOptions& options) override {
+    return inner_.connect_datagrams(to, options);
+  }
   Task<Result<std::vector<IpAddress>>> resolve(std::string host) override { return inner_.resolve(std::move(host)); }
   Result<IpAddress> source_for(const IpAddress& to) override { return inner_.source_for(to); }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace fairlead::net {
 
@@ -80,11 +81,11 @@ void set_udp_options(int fd, int family, const DatagramOptions& options) {
   if (!set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, send)) set_option(fd, SOL_SOCKET, SO_SNDBUF, send);
   if (options.reuse_port) set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (options.offload) set_option(fd, IPPROTO_UDP, UDP_GRO, 1);
-  // Don't fragment, and leave it to the sender to find the path's MTU (RFC 8899): ICMP is not believed.
-  set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  // Don't fragment, and leave it to the sender to find the path's MTU (RFC 8899): ICMP is not believed. Or fragment whatever is too large.
+  set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, options.fragment ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE);
   set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
   if (family == AF_INET6) {
-    set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, options.fragment ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
     set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
     set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);  // of mapped IPv4 datagrams too
   } else {
@@ -102,12 +103,27 @@ std::size_t given_receive_buffer(int fd) {
 // Whether the kernel has UDP_SEGMENT at all; whether a device can do it shows when sending.
 bool has_segmentation(int fd) { return set_option(fd, IPPROTO_UDP, UDP_SEGMENT, 0); }
 
+// What ICMP errors become (RFC 1122, 4.1.3.3): they say something of an earlier datagram and nothing of this call.
+bool is_icmp(int err) { return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == ENOPROTOOPT || err == EPROTO; }
+
 }  // namespace
 
 Result<std::unique_ptr<DatagramSocket>> UdpSocket::bind(AsioLoop& loop, std::shared_ptr<ReceiveBuffers> buffers, const SocketAddress& at,
                                                         const DatagramOptions& options) {
   TRY_ASSIGN(BoundSocket socket, open_bound(at, SOCK_DGRAM, [&](int fd, int family) { set_udp_options(fd, family, options); }));
   return std::make_unique<UdpSocket>(loop, std::move(buffers), std::move(socket), options.offload);
+}
+
+Result<std::unique_ptr<DatagramSocket>> UdpSocket::connect(AsioLoop& loop, std::shared_ptr<ReceiveBuffers> buffers, const SocketAddress& to,
+                                                           const DatagramOptions& options) {
+  const SocketAddress any{to.ip.is_v4() ? IpAddress() : IpAddress::v6({}), 0};
+  TRY_ASSIGN(BoundSocket socket, open_bound(any, SOCK_DGRAM, [&](int fd, int family) { set_udp_options(fd, family, options); }));
+  const NativeAddress native = native_address(to, socket.family);
+  if (::connect(socket.fd.get(), native.get(), native.size) != 0) return fail(Error::from_errno(errno, fmt::format("reach {}", to)));
+  socket.local = local_address(socket.fd.get());
+  auto made = std::make_unique<UdpSocket>(loop, std::move(buffers), std::move(socket), options.offload);
+  made->connected_ = to;
+  return made;
 }
 
 UdpSocket::UdpSocket(AsioLoop& loop, std::shared_ptr<ReceiveBuffers> buffers, BoundSocket socket, bool offload)
@@ -125,6 +141,12 @@ Task<void> UdpSocket::readable() {
     co_await loop_.yield();
   else
     co_await events_.readable();
+}
+
+std::optional<Error> UdpSocket::take_error() {
+  const int err = std::exchange(icmp_error_, 0);
+  if (err == 0) return std::nullopt;
+  return Error::from_errno(err, fmt::format("datagram to {}", *connected_));
 }
 
 Task<void> UdpSocket::writable() { co_await events_.writable(); }
@@ -155,7 +177,8 @@ std::size_t UdpSocket::receive(std::size_t limit, FunctionRef<void(const Datagra
     const int count = ::recvmmsg(fd_.get(), messages.data(), static_cast<unsigned>(wanted), 0, nullptr);
     if (count < 0) {
       if (errno == EAGAIN) more_waits_ = false;
-      if (errno == EINTR || errno == ECONNREFUSED) continue;
+      if (connected_ && is_icmp(errno)) icmp_error_ = errno;
+      if (errno == EINTR || is_icmp(errno)) continue;
       break;
     }
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); i++) {
@@ -184,8 +207,10 @@ int UdpSocket::send_message(const DatagramBatch& batch, Bytes data) {
   NativeAddress to = native_address(batch.to, family_);
   iovec part{const_cast<std::byte*>(data.data()), data.size()};
   msghdr message{};
-  message.msg_name = to.get();
-  message.msg_namelen = to.size;
+  if (!connected_) {
+    message.msg_name = to.get();
+    message.msg_namelen = to.size;
+  }
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   ControlWriter control;
@@ -211,6 +236,11 @@ int UdpSocket::send_message(const DatagramBatch& batch, Bytes data) {
   control.attach(message);
   for (;;) {
     if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL) >= 0) return 0;
+    if (connected_ && is_icmp(errno)) {
+      // Either an earlier datagram's, which the kernel has told now and forgotten, or this one's: then the second call says it again.
+      if (std::exchange(icmp_error_, errno) != 0) return errno;
+      continue;
+    }
     if (errno != EINTR && errno != ECONNREFUSED) return errno;
   }
 }

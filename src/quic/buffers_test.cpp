@@ -160,29 +160,52 @@ struct DatagramQueueTest : Buffers {
   DatagramQueue queue{memory};
 };
 
-TEST_F(DatagramQueueTest, AFullQueueDropsTheOldestOfTheLeastImportantClass) {
-  for (std::size_t i = 0; i < DatagramQueue::kMax; i++)
-    EXPECT_TRUE(queue.push(as_bytes(std::to_string(i)), i % 2 == 0 ? net::Priority::bulk : net::Priority::interactive));
-  EXPECT_FALSE(queue.push(as_bytes("late"), net::Priority::interactive));
-  EXPECT_EQ(queue.size(), DatagramQueue::kMax);
-  EXPECT_EQ(as_text(queue.lane(net::Priority::bulk).front()), "2");
-  EXPECT_EQ(as_text(queue.lane(net::Priority::interactive).front()), "1");
-  queue.clear();
-  EXPECT_TRUE(queue.empty());
+using net::Priority;
+
+std::string popped(DatagramQueue& queue, Priority priority) {
+  DatagramQueue::Lane& lane = queue.lane(priority);
+  std::string text(as_text(lane.front()));
+  queue.pop(lane);
+  return text;
 }
 
-TEST_F(DatagramQueueTest, InOrderWithinAClass) {
-  queue.push(as_bytes("a"), net::Priority::bulk);
-  queue.push({}, net::Priority::bulk);
-  queue.push(as_bytes("b"), net::Priority::bulk);
-  auto& lane = queue.lane(net::Priority::bulk);
-  EXPECT_EQ(as_text(lane.front()), "a");
-  queue.pop(lane);
-  EXPECT_TRUE(lane.front().empty());
-  queue.pop(lane);
-  EXPECT_EQ(as_text(lane.front()), "b");
-  queue.pop(lane);
-  EXPECT_TRUE(lane.empty());
+TEST_F(DatagramQueueTest, ASenderWithTooManyLosesItsOldest) {
+  for (std::size_t i = 0; i < DatagramQueue::kMaxOfSender; i++) EXPECT_TRUE(queue.push(as_bytes(std::to_string(i)), Priority::bulk, 7));
+  EXPECT_TRUE(queue.push(as_bytes("other"), Priority::bulk, 8));
+  EXPECT_FALSE(queue.push(as_bytes("late"), Priority::bulk, 7));
+  EXPECT_EQ(queue.size(), DatagramQueue::kMaxOfSender + 1);
+  EXPECT_EQ(popped(queue, Priority::bulk), "1");
+  EXPECT_EQ(popped(queue, Priority::bulk), "other");
+  queue.clear();
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(budget.used(), 0u);
+}
+
+TEST_F(DatagramQueueTest, TooManyInAllDropTheOldestOfWhoHasMostInTheLeastImportantClass) {
+  EXPECT_TRUE(queue.push(as_bytes("lone"), Priority::bulk, 1));
+  EXPECT_TRUE(queue.push(as_bytes("a"), Priority::bulk, 2));
+  EXPECT_TRUE(queue.push(as_bytes("b"), Priority::bulk, 2));
+  for (std::uint64_t i = 3; i < DatagramQueue::kMax; i++) EXPECT_TRUE(queue.push(as_bytes("x"), Priority::interactive, i));
+  EXPECT_FALSE(queue.push(as_bytes("late"), Priority::management, 1));
+  EXPECT_EQ(queue.size(), DatagramQueue::kMax);
+  EXPECT_EQ(popped(queue, Priority::bulk), "lone");
+  EXPECT_EQ(popped(queue, Priority::bulk), "b");
+  EXPECT_TRUE(queue.lane(Priority::bulk).empty());
+  queue.clear();
+}
+
+TEST_F(DatagramQueueTest, SendersOfAClassTakeTurns) {
+  for (const char* text : {"a1", "a2", "a3"}) queue.push(as_bytes(text), Priority::interactive, 1);
+  queue.push(as_bytes("b1"), Priority::interactive, 2);
+  for (const char* text : {"a1", "b1", "a2", "a3"}) EXPECT_EQ(popped(queue, Priority::interactive), text);
+}
+
+TEST_F(DatagramQueueTest, InOrderWithinASender) {
+  queue.push(as_bytes("a"), Priority::bulk, 0);
+  queue.push({}, Priority::bulk, 0);
+  queue.push(as_bytes("b"), Priority::bulk, 0);
+  for (const char* text : {"a", "", "b"}) EXPECT_EQ(popped(queue, Priority::bulk), text);
+  EXPECT_TRUE(queue.lane(Priority::bulk).empty());
 }
 
 }  // namespace

@@ -11,10 +11,10 @@ Task<Result<std::unique_ptr<net::MuxStream>>> Connection::open(net::Priority pri
 }
 Task<Result<std::unique_ptr<net::MuxStream>>> Connection::accept() { return live_->accept_stream(live_); }
 
-bool Connection::send_datagram(Bytes payload, net::Priority priority) {
+bool Connection::send_datagram(Bytes payload, net::Priority priority, std::uint64_t sender) {
   Engine* engine = live_->engine();
   if (engine == nullptr) return false;
-  const bool kept_all = engine->send_datagram(payload, priority);
+  const bool kept_all = engine->send_datagram(payload, priority, sender);
   live_->touch();
   return kept_all;
 }

@@ -17,7 +17,7 @@ class Connection final : public net::MuxConnection {
   Task<Result<std::unique_ptr<net::MuxStream>>> open(net::Priority priority, TimePoint deadline) override;
   Task<Result<std::unique_ptr<net::MuxStream>>> accept() override;
 
-  bool send_datagram(Bytes payload, net::Priority priority) override;
+  bool send_datagram(Bytes payload, net::Priority priority, std::uint64_t sender) override;
   std::size_t max_datagram() const override;
   Task<Result<std::vector<std::byte>>> receive_datagram() override;
 

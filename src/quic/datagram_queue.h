@@ -1,10 +1,15 @@
-// datagram_queue.h: DATAGRAM payloads (RFC 9221) that wait to be sent. Old ones are worth least: a full queue drops the oldest of the
-// least important class.
+// datagram_queue.h: DATAGRAM payloads (RFC 9221) that wait to be sent, by sender.
+//
+// Within a class the senders take turns, a datagram each, so that a flood of one delays the others by one datagram. Old ones are worth
+// least: a sender with too many loses its oldest, and when there are too many in all, the sender with most of the least important class does.
 #pragma once
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <memory>
+#include <unordered_map>
 
+#include "base/list.h"
 #include "quic/chunk.h"
 #include "quic/scheduler.h"
 
@@ -12,16 +17,40 @@ namespace fairlead::quic {
 
 class DatagramQueue {
  public:
-  static constexpr std::size_t kMax = 64;  // at 1200 bytes and 10 Mbit/s: 60 ms
-  static constexpr std::size_t kMaxPayload = Chunk::kSizes[0] - sizeof(Chunk);
+  // What a socket reads in one turn; at 1200 bytes and 10 Mbit/s: 250 ms.
+  static constexpr std::size_t kMaxOfSender = 256;
+  static constexpr std::size_t kMax = 4096;
+  static constexpr std::size_t kMaxPayload = 2_KiB;  // no packet is larger
 
+ private:
+  struct Item {
+    Item* next = nullptr;
+    std::size_t size = 0;
+    std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
+    std::size_t footprint() const { return sizeof(Item) + size; }
+  };
+  struct Sender : ListHook {
+    std::uint64_t key = 0;
+    Item* first = nullptr;
+    Item* last = nullptr;
+    std::size_t size = 0;
+  };
+
+ public:
   // One class's datagrams, as the scheduler sees them: before the streams of that class.
-  struct Lane : Scheduler::Entry {
+  class Lane : public Scheduler::Entry {
+   public:
     explicit Lane(net::Priority p) : Entry(p, true) {}
-    Bytes front() const { return {first->data(), first->end}; }
-    bool empty() const { return first == nullptr; }
-    Chunk* first = nullptr;
-    Chunk* last = nullptr;
+    Bytes front() {
+      Item& item = *turns_.front().first;
+      return {item.data(), item.size};
+    }
+    bool empty() const { return turns_.empty(); }
+
+   private:
+    friend class DatagramQueue;
+    List<Sender> turns_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Sender>> senders_;  // those that have something
   };
 
   explicit DatagramQueue(StreamMemory& memory) : memory_(memory) {}
@@ -30,27 +59,33 @@ class DatagramQueue {
   ~DatagramQueue() { clear(); }
 
   // False when an older one had to go. At most kMaxPayload bytes.
-  bool push(Bytes payload, net::Priority priority) {
-    const bool full = size_ == kMax;
+  bool push(Bytes payload, net::Priority priority, std::uint64_t key) {
+    bool full = size_ == kMax;
     if (full) drop_one();
-    Chunk* chunk = allocate_chunk(0);
-    memory_.charge(chunk->footprint());
-    if (!payload.empty()) std::memcpy(chunk->data(), payload.data(), payload.size());
-    chunk->end = static_cast<std::uint32_t>(payload.size());
     Lane& to = lane(priority);
-    (to.empty() ? to.first : to.last->next) = chunk;
-    to.last = chunk;
+    std::unique_ptr<Sender>& sender = to.senders_[key];
+    if (!sender) {
+      sender = std::make_unique<Sender>();
+      sender->key = key;
+      to.turns_.push_back(*sender);
+    } else if (sender->size == kMaxOfSender) {
+      drop_first(*sender);
+      full = true;
+    }
+    Item* item = new (::operator new(sizeof(Item) + payload.size())) Item{nullptr, payload.size()};
+    memory_.charge(item->footprint());
+    if (!payload.empty()) std::memcpy(item->data(), payload.data(), payload.size());
+    (sender->first == nullptr ? sender->first : sender->last->next) = item;
+    sender->last = item;
+    sender->size++;
     size_++;
     return !full;
   }
-  // Drops the first of a lane that is not empty.
+  // Drops what front() of a lane is; the next sender's turn has come.
   void pop(Lane& from) {
-    Chunk* chunk = from.first;
-    from.first = chunk->next;
-    memory_.release(chunk->footprint());
-    free_chunk(chunk);
-    size_--;
-    if (from.empty()) Scheduler::idle(from);
+    Sender& sender = from.turns_.front();
+    drop_first(sender);
+    after_drop(from, sender);
   }
   Lane& lane(net::Priority priority) { return lanes_[static_cast<std::size_t>(priority)]; }
   // The lane that `entry` is, null when it is a stream.
@@ -67,9 +102,32 @@ class DatagramQueue {
   }
 
  private:
+  void drop_first(Sender& sender) {
+    Item* item = sender.first;
+    sender.first = item->next;
+    memory_.release(item->footprint());
+    ::operator delete(item);
+    sender.size--;
+    size_--;
+  }
+  void after_drop(Lane& from, Sender& sender) {
+    if (sender.size > 0) {
+      from.turns_.push_back(sender);
+      return;
+    }
+    from.senders_.erase(sender.key);
+    if (from.empty()) Scheduler::idle(from);
+  }
   void drop_one() {
-    for (std::size_t i = net::kPriorities; i-- > 0;)
-      if (!lanes_[i].empty()) return pop(lanes_[i]);
+    for (std::size_t i = net::kPriorities; i-- > 0;) {
+      if (lanes_[i].empty()) continue;
+      Sender* longest = nullptr;
+      for (auto& [key, sender] : lanes_[i].senders_)
+        if (longest == nullptr || sender->size > longest->size) longest = sender.get();
+      drop_first(*longest);
+      if (longest->size == 0) after_drop(lanes_[i], *longest);
+      return;
+    }
   }
 
   StreamMemory& memory_;

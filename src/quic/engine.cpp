@@ -326,12 +326,12 @@ bool Engine::finished() const { return impl_->phase == EngineImpl::Phase::gone; 
 
 EngineStream* Engine::open_stream(net::Priority priority) { return impl_->open_stream(priority); }
 
-bool Engine::send_datagram(Bytes payload, net::Priority priority) {
+bool Engine::send_datagram(Bytes payload, net::Priority priority, std::uint64_t sender) {
   if (payload.size() > impl_->max_datagram()) {
     impl_->counters.datagrams_dropped++;
     return false;
   }
-  const bool kept_all = impl_->datagrams.push(payload, priority);
+  const bool kept_all = impl_->datagrams.push(payload, priority, sender);
   if (!kept_all) impl_->counters.datagrams_dropped++;
   impl_->scheduler.ready(impl_->datagrams.lane(priority));
   return kept_all;

@@ -155,7 +155,7 @@ class Engine {
   EngineStream* open_stream(net::Priority priority);  // null: the peer allows no more just now
   // At least one byte. False when something was dropped: this one, because it does not fit, or the oldest of the least important class
   // in a full queue.
-  bool send_datagram(Bytes payload, net::Priority priority);
+  bool send_datagram(Bytes payload, net::Priority priority, std::uint64_t sender = 0);
   std::size_t max_datagram() const;
   void ping();
   void update_keys();  // RFC 9001 6; done by itself before the AEAD's limit

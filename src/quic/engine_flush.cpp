@@ -112,7 +112,7 @@ void EngineImpl::apply_wishes() {
   }
   // The library has no call for a PING: an empty DATAGRAM asks for an acknowledgement as well, and engines tell nobody of it.
   if (std::exchange(ping_wanted, false)) {
-    datagrams.push({}, net::Priority::control);
+    datagrams.push({}, net::Priority::control, 0);
     scheduler.ready(datagrams.lane(net::Priority::control));
   }
   // RFC 9001 6.1: not before the handshake is confirmed; the library asserts it.

@@ -310,12 +310,12 @@ TEST(EnginePath, AFullQueueOfDatagramsDropsTheOldest) {
   ASSERT_TRUE(pair.connect());
   pair.run_for(1s);
   int kept_all = 0;
-  for (int i = 0; i < 100; i++) kept_all += pair.client.engine->send_datagram(as_bytes(std::to_string(i)), Priority::interactive);
-  EXPECT_EQ(kept_all, 64);
+  for (int i = 0; i < 292; i++) kept_all += pair.client.engine->send_datagram(as_bytes(std::to_string(i)), Priority::interactive);
+  EXPECT_EQ(kept_all, 256);
   EXPECT_EQ(pair.client.engine->counters().datagrams_dropped, 36u);
-  ASSERT_TRUE(pair.run(1s, [&] { return pair.server.datagrams.size() == 64; }));
+  ASSERT_TRUE(pair.run(1s, [&] { return pair.server.datagrams.size() == 256; }));
   EXPECT_EQ(pair.server.datagrams.front(), "36");
-  EXPECT_EQ(pair.server.datagrams.back(), "99");
+  EXPECT_EQ(pair.server.datagrams.back(), "291");
 }
 
 // A link of 100 Mbit/s and 50 ms with a deep queue: bulk fills the link but not the queue.

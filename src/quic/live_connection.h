@@ -42,8 +42,8 @@ class LiveConnection final : public FlushHook, public AcceptHook, private Engine
  public:
   // Of one session's memory, so much is kept for control and management when the rest is full of ordinary data.
   static constexpr std::size_t kReservePart = 8;
-  // Received and not yet taken; the oldest is dropped first, since a late datagram is worth least.
-  static constexpr std::size_t kMaxDatagrams = 256;
+  // Received and not yet taken: more than come in one turn of the loop. The oldest is dropped first, since a late datagram is worth least.
+  static constexpr std::size_t kMaxDatagrams = 2048;
 
   LiveConnection(Loop& loop, ConnectionHost& host, net::MemoryBudget& process, std::size_t session_memory);
   ~LiveConnection() override;

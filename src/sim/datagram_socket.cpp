@@ -1,5 +1,7 @@
 #include "sim/datagram_socket.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "sim/host.h"
@@ -14,8 +16,9 @@ constexpr std::size_t kCostOfDatagram = 512;  // what the kernel counts beside t
 
 }  // namespace
 
-DatagramSocket::DatagramSocket(Host& host, const net::SocketAddress& local, const net::DatagramOptions& options)
-    : host_(host), local_(local), options_(options), readable_(host.loop()), writable_(host.loop()) {
+DatagramSocket::DatagramSocket(Host& host, const net::SocketAddress& local, const net::DatagramOptions& options,
+                               std::optional<net::SocketAddress> peer)
+    : host_(host), local_(local), options_(options), peer_(std::move(peer)), readable_(host.loop()), writable_(host.loop()) {
   host_.datagrams_.add(*this);
 }
 
@@ -24,7 +27,7 @@ DatagramSocket::~DatagramSocket() {
 }
 
 Task<void> DatagramSocket::readable() {
-  while (arrived_.empty()) co_await readable_.wait();
+  while (arrived_.empty() && !error_) co_await readable_.wait();
 }
 
 Task<void> DatagramSocket::writable() {
@@ -44,12 +47,19 @@ std::size_t DatagramSocket::receive(std::size_t limit, FunctionRef<void(const ne
 }
 
 bool DatagramSocket::take(const Packet& packet) {
+  if (peer_ && *peer_ != packet.from) return true;  // as the kernel, which looks for another socket: here there is none
   const std::size_t cost = packet.payload.size() + kCostOfDatagram;
   if (arrived_bytes_ + cost > options_.receive_buffer) return false;
   arrived_bytes_ += cost;
   arrived_.push_back(packet);
   readable_.wake_all();
   return true;
+}
+
+void DatagramSocket::refused(const net::SocketAddress& by) {
+  if (peer_ != by) return;
+  error_ = Error(Code::refused, fmt::format("datagram to {}: nobody is there", by));
+  readable_.wake_all();
 }
 
 net::SendOutcome DatagramSocket::send(const net::DatagramBatch& batch) {

@@ -61,6 +61,12 @@ Result<std::unique_ptr<net::DatagramSocket>> Host::bind(const net::SocketAddress
   return std::make_unique<DatagramSocket>(*this, local, options);
 }
 
+Result<std::unique_ptr<net::DatagramSocket>> Host::connect_datagrams(const net::SocketAddress& to, const net::DatagramOptions& options) {
+  TRY_ASSIGN(const net::IpAddress source, source_for(to.ip));
+  TRY_ASSIGN(const net::SocketAddress local, datagrams_.choose({source, 0}, options.reuse_port));
+  return std::make_unique<DatagramSocket>(*this, local, options, to);
+}
+
 Result<net::IpAddress> Host::source_for(const net::IpAddress& to) {
   if (to.is_loopback() || has_address(to)) return to;
   const auto source = std::ranges::find_if(addresses_, [&](const net::IpAddress& own) { return own.is_v4() == to.is_v4(); });
@@ -105,7 +111,8 @@ Listener* Host::listener_for(const net::SocketAddress& to, const net::SocketAddr
 void Host::deliver(const Packet& packet) {
   if (!up_) return;
   DatagramSocket* socket = datagrams_.find(packet.to, packet.from);
-  if (socket != nullptr && !socket->take(packet)) overflowed_++;
+  if (socket == nullptr) return network_.refuse(*this, packet);
+  if (!socket->take(packet)) overflowed_++;
 }
 
 void Host::hold_sends(bool held) {

@@ -35,6 +35,9 @@ class Host final : public net::Network {
   // Code::unreachable at once when nobody can have the address, timeout after 127 s without an answer.
   Task<Result<std::unique_ptr<net::Stream>>> connect(const net::SocketAddress& to) override;
   Result<std::unique_ptr<net::DatagramSocket>> bind(const net::SocketAddress& at, const net::DatagramOptions& options = {}) override;
+  // Of ICMP errors it knows one: nobody is bound to the port, on a host that is up. It takes no time and is never lost.
+  Result<std::unique_ptr<net::DatagramSocket>> connect_datagrams(const net::SocketAddress& to,
+                                                                 const net::DatagramOptions& options = {}) override;
   Task<Result<std::vector<net::IpAddress>>> resolve(std::string host) override;
   Result<net::IpAddress> source_for(const net::IpAddress& to) override;
 

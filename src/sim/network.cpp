@@ -1,5 +1,7 @@
 #include "sim/network.h"
 
+#include "sim/datagram_socket.h"
+
 namespace fairlead::sim {
 
 namespace {
@@ -83,6 +85,13 @@ void Network::arrive(Packet packet) {
   if (const auto inside = behind_nat(packet.to, packet.from)) packet.to = *inside;
   const auto host = by_address_.find(packet.to.ip);
   if (host != by_address_.end()) host->second->deliver(packet);
+}
+
+void Network::refuse(Host& by, const Packet& packet) {
+  const auto sender = by_address_.find(packet.from.ip);
+  Host* host = packet.from.ip.is_loopback() ? &by : sender == by_address_.end() ? nullptr : sender->second;
+  if (host == nullptr || !host->up()) return;
+  if (DatagramSocket* socket = host->datagrams_.find(packet.from, packet.to)) socket->refused(packet.to);
 }
 
 Result<std::vector<net::IpAddress>> Network::addresses_of(const std::string& name) const {

@@ -57,6 +57,8 @@ class Network final : private PacketSink {
   std::optional<net::SocketAddress> behind_nat(const net::SocketAddress& outside, const net::SocketAddress& peer) const;
   bool knows(const net::IpAddress& ip) const { return by_address_.contains(ip) || nats_.contains(ip); }
   void send(Host& from, Packet packet);
+  // Nobody is bound to where `packet` came to `by`: its sender hears of it, if it asked for that.
+  void refuse(Host& by, const Packet& packet);
   void arrive(Packet packet) override;
   Result<std::vector<net::IpAddress>> addresses_of(const std::string& name) const;
 
