@@ -151,7 +151,7 @@ Task<void> CloudLink::serve(std::unique_ptr<net::MuxConnection> carrier, std::un
   const std::string address = carrier->peer().to_text();
 
   const std::vector<std::byte> reply = wire::encode(wire::HelloReply{.version = std::min(hello.version_max, wire::kVersionMax),
-                                                                     .features = egresses_.features(),
+                                                                     .features = features_of(egresses_),
                                                                      .software = options_.software,
                                                                      .unix_ms = unix_ms(loop_.wall_now())});
   auto written = co_await control->write(reply);
@@ -264,6 +264,7 @@ Task<void> open_and_carry(CloudLink& link, NodeName node, wire::FlowOpen open, s
     answer.give(std::unexpected(flow.error()));
     co_return;
   }
+  remote->learn(**flow);
   answer.give(std::move(head));
   auto carrying = RemoteFlow::carry(std::move(remote), *std::move(flow));
   co_await carrying;
@@ -285,7 +286,9 @@ Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open_remote(LoopIndex home, N
   while (!asked->answer) co_await asked->answered.wait();
   if (!*asked->answer) co_return std::unexpected(asked->answer->error());
   static std::atomic<std::uint64_t> next{1ULL << 48};  // apart from the ids of flows that live where their session does
-  co_return std::make_unique<Flow>(loop_, std::move(handle), *std::move(*asked->answer), FlowId(next.fetch_add(1)), std::move(tally));
+  auto flow = std::make_unique<Flow>(loop_, std::move(handle), *std::move(*asked->answer), FlowId(next.fetch_add(1)), std::move(tally));
+  if (flow->head().datagrams) flow->carry_datagrams(remote->datagram_port());
+  co_return flow;
 }
 
 std::vector<SessionStatus> CloudLink::status() const {

@@ -153,7 +153,7 @@ Task<Result<std::shared_ptr<Session>>> EdgeLink::greet(std::unique_ptr<net::MuxC
   const TimePoint deadline = loop_.now() + options_.session.hello_timeout;
   auto control = co_await carrier->open(net::Priority::control, deadline);
   if (!control) co_return std::unexpected(better_reason(*carrier, control.error()));
-  wire::Hello hello{.features = egresses_.features(),
+  wire::Hello hello{.features = features_of(egresses_),
                     .node = options_.node.value(),
                     .boot_id = options_.boot,
                     .labels = options_.labels,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace fairlead::link {
 
 net::Priority priority_of(TrafficClass c) {
@@ -136,9 +138,46 @@ void Flow::abort(FlowCode why) {
   stream_->abort(static_cast<std::uint64_t>(why));
 }
 
+bool Flow::send_datagram(Bytes payload) {
+  bytes_out_ += payload.size();
+  tally_->bytes_out += payload.size();
+  tally_->datagrams_out++;
+  const bool kept_all = port_.sender->send(payload, class_of_datagram(payload.size()));
+  if (!kept_all) tally_->datagrams_dropped++;
+  return kept_all;
+}
+
+void Flow::count_datagram(std::size_t n) {
+  bytes_in_ += n;
+  tally_->bytes_in += n;
+  tally_->datagrams_in++;
+}
+
+Task<Result<std::optional<std::vector<std::byte>>>> Flow::read_record(std::size_t limit) {
+  auto first = co_await stream_->peek();
+  if (!first) co_return std::unexpected(first.error());
+  if (first->empty()) co_return std::nullopt;
+  auto record = co_await read_frame(*stream_, limit);
+  if (!record) co_return std::unexpected(record.error());
+  co_return *std::move(record);
+}
+
 FlowCode Flow::peer_code() const {
   const std::optional<std::uint64_t> code = stream_->peer_code();
   return code ? code_of_abort(*code) : FlowCode::link_down;
+}
+
+net::Priority Flow::class_of_datagram(std::size_t n) {
+  if (own_class_ != net::Priority::interactive && own_class_ != net::Priority::management) return own_class_;
+  const TimePoint now = loop_.now();
+  level_ = std::max(0.0, level_ - kBulkRate * std::chrono::duration<double>(now - last_sent_).count()) + static_cast<double>(n);
+  last_sent_ = now;
+  if (level_ > kBulkAfter)
+    flood_ = true;
+  else if (level_ < kBulkAfter / 2)
+    flood_ = false;
+  level_ = std::min(level_, 2.0 * kBulkAfter);
+  return flood_ ? net::Priority::bulk : own_class_;
 }
 
 void Flow::classify(std::size_t n) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "link/datagrams.h"
 #include "link/refusal.h"
 #include "net/mux.h"
 #include "runtime/loop.h"
@@ -20,6 +21,8 @@ struct FlowTally {
   std::uint64_t opened = 0;  // ever
   std::uint64_t refused = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;  // payload
+  std::uint64_t datagrams_in = 0, datagrams_out = 0;
+  std::uint64_t datagrams_dropped = 0;  // on this side: pushed out, or too large when they were to be sent
 };
 
 class Flow {
@@ -27,6 +30,8 @@ class Flow {
   // A flow that sends so much without a pause is a transfer, whatever its rule says, and must not delay those that are not.
   static constexpr std::size_t kBulkAfter = 512_KiB;
   static constexpr Duration kPause = 200ms;  // so long with nothing to send, and it has its own class again
+  // Datagrams have no pauses to tell a call from a transfer, so it goes by their rate: more than this (8 Mbit/s) for more than kBulkAfter.
+  static constexpr double kBulkRate = 1024.0 * 1024.0;  // bytes a second
 
   Flow(Loop& loop, std::unique_ptr<net::MuxStream> stream, wire::FlowOpen open, FlowId id, std::shared_ptr<FlowTally> tally);
   ~Flow();
@@ -55,6 +60,18 @@ class Flow {
   Result<void> shut();
   void abort(FlowCode why);
   bool has_room() const { return stream_->has_room(); }
+  // Datagrams, of a flow with FlowOpen::datagrams; most users want a DatagramChannel. `port`: from the session, before anybody uses it.
+  void carry_datagrams(DatagramPort port) { port_ = std::move(port); }
+  bool has_datagrams() const { return port_.inbox != nullptr; }
+  DatagramInbox& datagrams() { return *port_.inbox; }
+  const DatagramInbox& datagrams() const { return *port_.inbox; }
+  std::size_t max_datagram() const { return port_.sender->max_size(); }
+  // False: too large, or another one had to go for it.
+  bool send_datagram(Bytes payload);
+  void count_datagram(std::size_t n);  // that was taken from the inbox
+  // The next length-prefixed record of the stream; none at its end.
+  Task<Result<std::optional<std::vector<std::byte>>>> read_record(std::size_t limit);
+
   // Ends when the peer aborts or the session is over.
   Task<Error> broken() { return stream_->broken(); }
   // Why the peer aborted; CANCELLED if it did not say, LINK_DOWN if it did not abort.
@@ -65,6 +82,7 @@ class Flow {
 
  private:
   void classify(std::size_t n);
+  net::Priority class_of_datagram(std::size_t n);
 
   Loop& loop_;
   std::unique_ptr<net::MuxStream> stream_;
@@ -76,6 +94,9 @@ class Flow {
   bool aborted_ = false, shut_ = false;
   std::size_t run_ = 0;  // bytes sent without a pause
   TimePoint last_sent_{};
+  double level_ = 0;  // datagram bytes beyond kBulkRate
+  bool flood_ = false;
+  DatagramPort port_;
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
 };
 

@@ -252,6 +252,7 @@ class RemoteFlow::Carrier {
     tasks_.spawn(down());
     tasks_.spawn(watch_flow());
     tasks_.spawn(watch_user());
+    if (flow_.has_datagrams()) tasks_.spawn(RemoteDatagrams::carry(remote_.datagrams_, flow_));
     co_await tasks_.done();
   }
 

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "link/flow.h"
+#include "link/remote_datagrams.h"
 #include "net/mux.h"
 #include "runtime/scope.h"
 
@@ -22,10 +23,19 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
   static constexpr std::size_t kCredit = 256_KiB;
   static constexpr std::size_t kBuffer = 16_KiB;
 
-  RemoteFlow(Loop& user, Loop& session) : up_(user, session), down_(session, user), broken_(user), left_(session) {}
+  RemoteFlow(Loop& user, Loop& session)
+      : up_(user, session),
+        down_(session, user),
+        broken_(user),
+        left_(session),
+        datagrams_(std::make_shared<RemoteDatagrams>(user, session)) {}
 
   // On the user's loop: the handle. Once.
   std::unique_ptr<net::MuxStream> handle();
+  // On the user's loop: for the handle's Flow, if it has datagrams. Once.
+  DatagramPort datagram_port() { return datagrams_->port(); }
+  // On the session's loop, before the user hears of the flow: what it may send.
+  void learn(const Flow& flow) { datagrams_->learn(flow); }
   // On the session's loop: carries until the flow is over or the handle is gone.
   static Task<void> carry(std::shared_ptr<RemoteFlow> remote, std::unique_ptr<Flow> flow);
 
@@ -82,6 +92,7 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
   WaitQueue broken_;                         // on the user's loop
   WaitQueue left_;                           // on the session's loop
   std::optional<std::uint64_t> broken_off_;  // under up_'s mutex
+  std::shared_ptr<RemoteDatagrams> datagrams_;
 };
 
 }  // namespace fairlead::link

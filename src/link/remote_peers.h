@@ -17,6 +17,8 @@ class RemotePeers final : public Peers {
     auto remote = std::make_shared<RemoteFlow>(loop_, loop_);
     auto tally = std::make_shared<FlowTally>();
     auto handle = std::make_unique<Flow>(loop_, remote->handle(), std::move(head), (*flow)->id(), std::move(tally));
+    remote->learn(**flow);
+    if (handle->head().datagrams) handle->carry_datagrams(remote->datagram_port());
     carrying_.spawn(RemoteFlow::carry(std::move(remote), *std::move(flow)));
     co_return handle;
   }

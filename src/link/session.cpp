@@ -18,6 +18,12 @@ std::string_view name(SessionState state) {
   return "over";
 }
 
+std::vector<std::string> features_of(const EgressTable& egresses) {
+  std::vector<std::string> features = egresses.features();
+  features.emplace_back(kDatagramFeature);
+  return features;
+}
+
 Session::Session(Loop& loop, std::unique_ptr<net::MuxConnection> carrier, std::unique_ptr<net::MuxStream> control, pki::Identity peer,
                  wire::Hello hello, std::vector<std::string> peer_features, const EgressTable& egresses, SessionOptions options)
     : loop_(loop),
@@ -29,11 +35,12 @@ Session::Session(Loop& loop, std::unique_ptr<net::MuxConnection> carrier, std::u
       egresses_(egresses),
       options_(options),
       since_(loop.wall_now()),
+      datagrams_(std::make_shared<FlowDatagrams>(loop, *carrier_)),
       tasks_(loop) {
   tally_->peer = peer_.node ? peer_.node->value() : "cloud";
 }
 
-Session::~Session() = default;
+Session::~Session() { datagrams_->end(Error(Code::closed, "the session is over")); }
 
 FlowId Session::next_flow_id() {
   static std::atomic<std::uint64_t> next{1};  // one count for the process: an id in a log means one flow
@@ -50,8 +57,10 @@ SessionState Session::state() const {
 Task<net::MuxClose> Session::run() {
   tasks_.spawn(read_control());
   tasks_.spawn(accept_flows());
+  tasks_.spawn(take_datagrams());
   tasks_.spawn(watch_silence());
   net::MuxClose how = co_await carrier_->closed();
+  datagrams_->end(how.to_error());
   // Flows of the peer notice by themselves, for every call on their streams fails now; what still runs is destroyed.
   tasks_.cancel_now();
   co_return how;
@@ -68,6 +77,8 @@ Task<FlowResult<std::unique_ptr<Flow>>> Session::open(wire::FlowOpen open) {
   }
   if (!peer_has("plugin/" + open.plugin))
     co_return link::refuse(FlowCode::unsupported, fmt::format("{} has no plug-in \"{}\"", peer_, open.plugin));
+  if (open.datagrams && !peer_has(kDatagramFeature))
+    co_return link::refuse(FlowCode::unsupported, fmt::format("{} is of a version without flows of datagrams", peer_));
 
   if (open.head.size() > wire::kMaxFlowHead)
     co_return link::refuse(FlowCode::protocol,
@@ -82,7 +93,9 @@ Task<FlowResult<std::unique_ptr<Flow>>> Session::open(wire::FlowOpen open) {
   if (open.remaining > 0ns) open.remaining = std::max<Duration>(deadline - loop_.now(), 1ms);
 
   const std::vector<std::byte> frame = wire::encode(open);
+  const std::uint64_t id = (*stream)->id();
   auto flow = std::make_unique<Flow>(loop_, *std::move(stream), std::move(open), next_flow_id(), tally_);
+  if (flow->head().datagrams) flow->carry_datagrams(datagrams_->open(id));
   auto written = co_await flow->write_head(frame);
   if (!written) co_return link::refuse(FlowCode::link_down, written.error().describe());
   co_return flow;
@@ -149,9 +162,19 @@ Task<void> Session::serve(std::unique_ptr<net::MuxStream> stream) {
     co_return;
   }
   stream->set_priority(priority_of(open->traffic_class));
+  const std::uint64_t id = stream->id();
   auto flow = std::make_unique<Flow>(loop_, std::move(stream), *std::move(open), next_flow_id(), tally_);
+  if (flow->head().datagrams) flow->carry_datagrams(datagrams_->open(id));
   auto serving_it = egress->serve(std::move(flow));
   co_await serving_it;
+}
+
+Task<void> Session::take_datagrams() {
+  for (;;) {
+    auto datagram = co_await carrier_->receive_datagram();
+    if (!datagram) co_return;
+    datagrams_->take(*std::move(datagram));
+  }
 }
 
 Task<void> Session::read_control() {

@@ -31,6 +31,9 @@ struct SessionOptions {
 enum class SessionState : std::uint8_t { live, suspect, draining, over };
 std::string_view name(SessionState state);
 
+// What this side says in its hello: what sessions can do, and the plug-ins.
+std::vector<std::string> features_of(const EgressTable& egresses);
+
 class Session {
  public:
   // `peer` is who was found at the other end; `hello` what the edge said.
@@ -62,6 +65,7 @@ class Session {
   const wire::Labels& labels() const { return hello_.labels; }
   bool peer_has(std::string_view feature) const { return features_.contains(std::string(feature)); }
   const FlowTally& tally() const { return *tally_; }
+  const FlowDatagrams::Counters& datagrams() const { return datagrams_->counters(); }
   net::MuxConnection& carrier() { return *carrier_; }
   const net::MuxConnection& carrier() const { return *carrier_; }
   WallTime since() const { return since_; }
@@ -77,6 +81,7 @@ class Session {
   Task<void> serve(std::unique_ptr<net::MuxStream> stream);
   Task<void> turn_away(std::unique_ptr<net::MuxStream> stream, Refusal refusal);
   Task<void> refuse_stream(net::MuxStream& stream, Refusal refusal);
+  Task<void> take_datagrams();
   Task<void> watch_silence();
   Task<void> send(std::vector<std::byte> control_frame);
   FlowId next_flow_id();
@@ -91,7 +96,8 @@ class Session {
   SessionOptions options_;
   WallTime since_;
   std::shared_ptr<FlowTally> tally_ = std::make_shared<FlowTally>();
-  std::size_t serving_ = 0;  // flows of the peer
+  std::shared_ptr<FlowDatagrams> datagrams_;  // shared with the flows that have some
+  std::size_t serving_ = 0;                   // flows of the peer
   bool suspect_ = false;
   bool we_drain_ = false, peer_drains_ = false;
   std::string drain_reason_;

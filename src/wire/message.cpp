@@ -222,6 +222,7 @@ std::vector<std::byte> encode(const FlowOpen& open) {
   m.set_traceparent(open.traceparent);
   m.set_head(open.head);
   m.set_source(open.source);
+  m.set_datagrams(open.datagrams);
   return frame(m);
 }
 
@@ -244,6 +245,7 @@ Result<FlowOpen> decode_flow_open(Bytes body) {
   open.traceparent = m.traceparent();
   open.head = m.head();
   open.source = m.source();
+  open.datagrams = m.datagrams();
   return open;
 }
 

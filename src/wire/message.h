@@ -92,6 +92,7 @@ struct FlowOpen {
   std::string traceparent;
   std::string head;
   std::string source;
+  bool datagrams = false;
 };
 
 struct FlowReply {
