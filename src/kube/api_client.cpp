@@ -96,7 +96,7 @@ void ApiAnswer::finish() {
     stream_.reset();
     return;
   }
-  client_.idle_.emplace(ApiClient::Idle{std::move(stream_), server_, client_.loop().now()});
+  client_.keep(std::move(stream_), server_);
 }
 
 Task<Result<std::string_view>> ApiAnswer::read_piece() {
@@ -162,16 +162,23 @@ Result<void> ApiClient::refresh() {
 // Credentials may have been replaced since they were read.
 void ApiClient::distrust_access() {
   distrusted_ = true;
-  idle_.reset();
+  idle_.clear();
+}
+
+void ApiClient::keep(std::unique_ptr<net::Stream> stream, const std::string& server) {
+  if (idle_.size() == kMaxIdle) idle_.erase(idle_.begin());
+  idle_.push_back({std::move(stream), server, loop().now()});
 }
 
 std::optional<ApiClient::Connected> ApiClient::take_idle() {
-  if (!idle_) return std::nullopt;
-  Idle idle = *std::move(idle_);
-  idle_.reset();
-  std::byte byte[1];
-  if (loop().now() - idle.since > kConnectionAge || idle.stream->try_read(byte)) return std::nullopt;  // closed, or says what nobody asked
-  return Connected{std::move(idle.stream), std::move(idle.server), true};
+  while (!idle_.empty()) {
+    Idle idle = std::move(idle_.back());
+    idle_.pop_back();
+    std::byte byte[1];
+    if (loop().now() - idle.since > kConnectionAge || idle.stream->try_read(byte)) continue;  // closed, or says what nobody asked
+    return Connected{std::move(idle.stream), std::move(idle.server), true};
+  }
+  return std::nullopt;
 }
 
 Task<Result<std::unique_ptr<net::Stream>>> ApiClient::connect_to(net::HostPort server) {
@@ -234,7 +241,8 @@ Task<Result<std::unique_ptr<ApiAnswer>>> ApiClient::attempt(const ApiRequest& re
   }
   std::unique_ptr<ApiAnswer> made(new ApiAnswer(*this, std::move(kept->stream), kept->server));
   const std::string what = fmt::format("{} at {}", request.what(), kept->server);
-  auto answer = co_await with_deadline<std::unique_ptr<ApiAnswer>>(loop(), loop().now() + kAnswerTimeout, what, ask(std::move(made), request));
+  auto answer =
+      co_await with_deadline<std::unique_ptr<ApiAnswer>>(loop(), loop().now() + kAnswerTimeout, what, ask(std::move(made), request));
   if (!answer) {
     stale = stale && answer.error().code() == Code::reset;
     if (!stale) prefer_another();

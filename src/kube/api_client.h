@@ -1,7 +1,7 @@
 // api_client.h: requests to the API servers of one cluster, over HTTP/1.1 and TLS.
 //
-// Each request goes to the server that worked last, and on to the next when none takes the connection. One connection is kept for the
-// next request. Credentials are read again as Access says. A failure names the server, the request, what the server's Status says, and for
+// Each request goes to the server that worked last, and on to the next when none takes the connection. Connections are kept for the next
+// requests. Credentials are read again as Access says. A failure names the server, the request, what the server's Status says, and for
 // 403 the rule that is missing. One loop.
 #pragma once
 #include <functional>
@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "http/chunked.h"
@@ -68,12 +69,13 @@ class ApiAnswer {
 
 class ApiClient {
  public:
-  static constexpr Duration kConnectTimeout = 5s;   // of one server: TCP and TLS
-  static constexpr Duration kAnswerTimeout = 30s;   // until the head, and between pieces, of an answer that is not watched
-  static constexpr Duration kLongestPause = 60s;    // that a server may ask for
-  static constexpr std::size_t kMaxBody = 4_MiB;    // of one object, or a Status
-  static constexpr Duration kConnectionAge = 30s;   // a server may close an idle one after that; the API server's own time is longer
-  static constexpr Duration kReloadPause = 5s;      // credentials that were refused are not read again before
+  static constexpr Duration kConnectTimeout = 5s;  // of one server: TCP and TLS
+  static constexpr Duration kAnswerTimeout = 30s;  // until the head, and between pieces, of an answer that is not watched
+  static constexpr Duration kLongestPause = 60s;   // that a server may ask for
+  static constexpr std::size_t kMaxBody = 4_MiB;   // of one object, or a Status
+  static constexpr Duration kConnectionAge = 30s;  // a server may close an idle one after that; the API server's own time is longer
+  static constexpr std::size_t kMaxIdle = 4;       // as many as are watched
+  static constexpr Duration kReloadPause = 5s;     // credentials that were refused are not read again before
 
   ApiClient(net::Network& network, LoadAccess load);
 
@@ -99,6 +101,7 @@ class ApiClient {
     std::string server;
     TimePoint since{};
   };
+  void keep(std::unique_ptr<net::Stream> stream, const std::string& server);
   Result<void> refresh();
   std::optional<Connected> take_idle();
   Task<Result<Connected>> connect();
@@ -115,7 +118,7 @@ class ApiClient {
   bool distrusted_ = false;
   std::size_t preferred_ = 0;
   TimePoint not_before_{};  // a server asked for a pause
-  std::optional<Idle> idle_;
+  std::vector<Idle> idle_;
 };
 
 }  // namespace fairlead::kube

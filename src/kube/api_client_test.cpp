@@ -88,15 +88,16 @@ TEST_F(ApiClientTest, RefusalSaysWhatIsMissing) {
   answer(fmt::format("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{}", status.size(), status));
   const Error error = refused();
   EXPECT_EQ(error.code(), Code::forbidden);
-  EXPECT_EQ(error.message(),
-            "the API server at 192.0.2.1:6443 did not get nodes edge-a: 403 Forbidden: nodes \"edge-a\" is forbidden: User \"x\" cannot; its "
-            "role needs the rule {apiGroups: [\"\"], resources: [nodes], verbs: [get]}");
+  EXPECT_EQ(
+      error.message(),
+      "the API server at 192.0.2.1:6443 did not get nodes edge-a: 403 Forbidden: nodes \"edge-a\" is forbidden: User \"x\" cannot; its "
+      "role needs the rule {apiGroups: [\"\"], resources: [nodes], verbs: [get]}");
 }
 
 TEST_F(ApiClientTest, StatusBecomesACode) {
-  const std::pair<int, Code> cases[] = {{400, Code::invalid},   {404, Code::not_found},  {409, Code::exists},     {410, Code::closed},
-                                        {422, Code::invalid},   {429, Code::overloaded}, {500, Code::unreachable}, {503, Code::unreachable},
-                                        {405, Code::refused}};
+  const std::pair<int, Code> cases[] = {{400, Code::invalid},     {404, Code::not_found},   {409, Code::exists},
+                                        {410, Code::closed},      {422, Code::invalid},     {429, Code::overloaded},
+                                        {500, Code::unreachable}, {503, Code::unreachable}, {405, Code::refused}};
   for (const auto& [status, code] : cases) {
     answer(fmt::format("HTTP/1.1 {} X\r\nContent-Length: 5\r\n\r\nsorry", status));
     const Error error = refused();
@@ -205,8 +206,9 @@ TEST_F(ApiClientTest, PauseThatAServerAsksForIsKept) {
 
 TEST_F(ApiClientTest, AnswersOfEachFramingAreReadWhole) {
   const std::string head = "HTTP/1.1 200 OK\r\n";
-  for (const char* framed : {"Content-Length: 10\r\n\r\n0123456789", "Transfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n",
-                             "Connection: close\r\n\r\n0123456789"}) {
+  for (const char* framed :
+       {"Content-Length: 10\r\n\r\n0123456789", "Transfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n",
+        "Connection: close\r\n\r\n0123456789"}) {
     answer(head + framed);
     const auto body = call();
     ASSERT_TRUE(body) << framed << body.error().describe();

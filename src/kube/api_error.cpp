@@ -51,8 +51,9 @@ Code code_of_status(unsigned status) {
 
 Error api_error(const ApiRequest& request, std::string_view server, unsigned status, std::string_view body) {
   const std::string message = message_of(body);
-  return Error(code_of_status(status), fmt::format("the API server at {} did not {}: {} {}{}{}{}", server, request.what(), status,
-                                                   http::reason_phrase(status), message.empty() ? "" : ": ", message, advice(request, status)));
+  return Error(code_of_status(status),
+               fmt::format("the API server at {} did not {}: {} {}{}{}{}", server, request.what(), status, http::reason_phrase(status),
+                           message.empty() ? "" : ": ", message, advice(request, status)));
 }
 
 }  // namespace fairlead::kube

@@ -11,9 +11,7 @@ Watched pods() {
   return {"/api/v1/pods", "", "pods", "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed", PodObject::wanted()};
 }
 Watched services() { return {"/api/v1/services", "", "services", "", ServiceObject::wanted()}; }
-Watched slices() {
-  return {"/apis/discovery.k8s.io/v1/endpointslices", "discovery.k8s.io", "endpointslices", "", SliceObject::wanted()};
-}
+Watched slices() { return {"/apis/discovery.k8s.io/v1/endpointslices", "discovery.k8s.io", "endpointslices", "", SliceObject::wanted()}; }
 
 }  // namespace
 

@@ -27,7 +27,7 @@ class ClusterTest : public ApiWorld {
     begin();
     loop.run_for(1s);
     ASSERT_TRUE(directory);
-    ASSERT_EQ(first.watches(), kKinds);
+    ASSERT_GE(first.watches(), kKinds);  // more: of a client that went, which nobody has told the server yet
   }
   // The node that an address leads to, or "".
   std::string edge_of(std::string_view target) {
@@ -59,9 +59,7 @@ class ClusterTest : public ApiWorld {
       return raw;
     };
   }
-  static std::string ok(std::string_view body) {
-    return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
-  }
+  static std::string ok(std::string_view body) { return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body); }
   // After a fault in the watch of pods: what changes later must come to be known.
   void expect_recovers(Duration within) {
     const std::string ip = fmt::format("10.1.7.{}", ++checks);
@@ -79,7 +77,8 @@ class ClusterTest : public ApiWorld {
 TEST_F(ClusterTest, DirectoryIsThatOfTheCluster) {
   begin_synced();
   EXPECT_EQ(told.size(), 1U) << "one, when all kinds were listed";
-  for (const char* target : {"edge-a:10250", "192.168.1.10:10250", "10.1.0.5:80", "10.96.0.20:443"}) EXPECT_EQ(edge_of(target), "edge-a") << target;
+  for (const char* target : {"edge-a:10250", "192.168.1.10:10250", "10.1.0.5:80", "10.96.0.20:443"})
+    EXPECT_EQ(edge_of(target), "edge-a") << target;
   EXPECT_EQ(directory->sizes().pods, 1U);
   EXPECT_EQ(first.connections, kKinds);
 }
@@ -286,10 +285,10 @@ TEST_F(ClusterTest, ListThatNeverEndsIsGivenUp) {
 }
 
 TEST_F(ClusterTest, ListThatDripsIsGivenUp) {
-  interfere("/api/v1/pods?limit", 1, {.bytes = ok(std::string(100'000, ' ')), .leave_open = true, .between = 1s});
+  interfere("/api/v1/pods?limit", 1, {.bytes = ok(std::string(100'000, ' ')), .leave_open = true, .between = 100ms});
   begin();
-  loop.run_for(Watcher::kPageTimeout + 1s);
-  EXPECT_NE(failure(Kind::pod), "");
+  loop.run_for(Watcher::kPageTimeout - 1s);
+  EXPECT_FALSE(directory);
   loop.run_for(5s);
   EXPECT_TRUE(directory);
 }

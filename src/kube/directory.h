@@ -83,7 +83,8 @@ class Directory {
   struct Node {
     std::uint16_t kubelet_port = kKubeletPort;
     bool ready = false;
-    bool labelled = false;  // an edge by its labels
+    bool labelled = false;       // an edge by its labels
+    bool uninitialized = false;  // nobody has set its addresses yet (NodeObject)
     std::vector<net::IpAddress> addresses;
     friend bool operator==(const Node&, const Node&) = default;
   };

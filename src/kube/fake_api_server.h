@@ -43,7 +43,7 @@ class FakeApiServer {
   std::function<std::optional<Raw>(const Asked&)> interfere;  // asked first
   std::vector<Asked> asked;
   std::size_t connections = 0;
-  std::size_t page = 100'000;  // more are not given at a time
+  std::size_t page = 100'000;   // more are not given at a time
   bool errors_in_watch = true;  // 410 is an event; false: it is the answer
 
   template <class Text>
@@ -127,7 +127,8 @@ class FakeApiServer {
     co_return written;
   }
   static std::string answer(unsigned status, std::string_view body, std::string_view more = "") {
-    return fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{}", status, body.size(), more, body);
+    return fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{}", status, body.size(), more,
+                       body);
   }
 
   Task<void> serve(std::unique_ptr<net::Stream> transport) {

@@ -96,6 +96,7 @@ void Index::count(const std::string&, const NodeObject& node, bool there) {
   tables_.nodes.write(node.name) = {.kubelet_port = node.kubelet_port == 0 ? kKubeletPort : node.kubelet_port,
                                     .ready = node.ready,
                                     .labelled = is_edge_ && is_edge_(node.labels),
+                                    .uninitialized = node.uninitialized,
                                     .addresses = node.addresses};
 }
 

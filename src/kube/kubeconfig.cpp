@@ -74,14 +74,15 @@ class Reader {
     constexpr std::string_view kInstead = "give it the token of a ServiceAccount (token, tokenFile), or a client certificate";
     for (const char* program : {"exec", "auth-provider"})
       if (says(user, program))
-        return fail(Code::unsupported, "{}: user \"{}\" logs in by a program ({}), which Fairlead does not run: {}", file_, into.user, program,
-                    kInstead);
+        return fail(Code::unsupported, "{}: user \"{}\" logs in by a program ({}), which Fairlead does not run: {}", file_, into.user,
+                    program, kInstead);
     for (const char* key : {"username", "password"})
       if (says(user, key))
         return fail(Code::unsupported, "{}: user \"{}\" has a {}, which no API server takes any more: {}", file_, into.user, key, kInstead);
     for (const char* key : {"as", "as-uid", "as-groups", "as-user-extra"})
       if (says(user, key))
-        return fail(Code::unsupported, "{}: user \"{}\" acts as another ({}), which Fairlead does not do: {}", file_, into.user, key, kInstead);
+        return fail(Code::unsupported, "{}: user \"{}\" acts as another ({}), which Fairlead does not do: {}", file_, into.user, key,
+                    kInstead);
     TRY(source(user, "client-certificate-data", "client-certificate", into.certificate));
     TRY(source(user, "client-key-data", "client-key", into.key));
     if (into.certificate.empty() != into.key.empty())

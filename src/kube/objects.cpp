@@ -94,7 +94,7 @@ std::string resource_version_of(const json::object& object) { return std::string
 
 const Wanted& NodeObject::wanted() {
   static const Wanted wanted =
-      Wanted::paths({"metadata/name", "metadata/resourceVersion", "metadata/labels", "status/addresses",
+      Wanted::paths({"metadata/name", "metadata/resourceVersion", "metadata/labels", "spec/taints/key", "status/addresses",
                      "status/daemonEndpoints/kubeletEndpoint/Port", "status/conditions/type", "status/conditions/status"});
   return wanted;
 }
@@ -115,6 +115,9 @@ std::optional<NodeObject> NodeObject::decode(const json::object& object) {
   node.kubelet_port = port_of(value_at(object, {"status", "daemonEndpoints", "kubeletEndpoint", "Port"}));
   each_object(list_at(object, {"status", "conditions"}), [&](const json::object& each) {
     if (text_of(each.if_contains("type")) == "Ready") node.ready = text_of(each.if_contains("status")) == "True";
+  });
+  each_object(list_at(object, {"spec", "taints"}), [&](const json::object& each) {
+    node.uninitialized = node.uninitialized || text_of(each.if_contains("key")) == kCloudTaint;
   });
   return node;
 }

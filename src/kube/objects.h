@@ -22,6 +22,9 @@ std::string resource_version_of(const boost::json::object& object);  // "" if th
 // Text at a path of keys, "" where there is none.
 std::string_view text_at(const boost::json::object& object, std::initializer_list<std::string_view> path);
 
+// Of a Node whose kubelet runs with cloud-provider=external, until somebody has set its addresses (k8s.io/cloud-provider/api).
+inline constexpr std::string_view kCloudTaint = "node.cloudprovider.kubernetes.io/uninitialized";
+
 using Labels = std::vector<std::pair<std::string, std::string>>;  // by key
 
 struct NodeObject {
@@ -30,6 +33,7 @@ struct NodeObject {
   std::vector<net::IpAddress> addresses;  // InternalIP first, then ExternalIP; each once
   std::uint16_t kubelet_port = 0;         // 0: not said
   bool ready = false;
+  bool uninitialized = false;  // waits for a cloud provider to give it its addresses: it has kCloudTaint
   static const Wanted& wanted();
   static std::optional<NodeObject> decode(const boost::json::object& object);
   friend bool operator==(const NodeObject&, const NodeObject&) = default;

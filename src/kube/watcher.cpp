@@ -12,7 +12,8 @@ namespace {
 std::string encoded(std::string_view text) {
   std::string made;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
     if (plain)
       made.push_back(c);
     else
@@ -80,6 +81,7 @@ Task<Result<void>> Watcher::list() {
       collection_.end_list();
       state_.lists++;
       state_.synced = true;
+      learned();
       collection_.changed();
       co_return Result<void>{};
     }
@@ -108,6 +110,7 @@ Result<void> Watcher::take(boost::json::object& event) {
   }
   version_ = std::move(version);
   state_.events++;
+  failures_ = 0;
   learned();
   return {};
 }
@@ -117,7 +120,8 @@ Task<Result<void>> Watcher::watch() {
   Loop& loop = client_.loop();
   const auto least = std::chrono::duration_cast<std::chrono::seconds>(kWatchFor).count();
   const auto seconds = least + static_cast<std::int64_t>(loop.random().below(static_cast<std::uint64_t>(least)));
-  ApiRequest ask = request("watch", fmt::format("watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}", encoded(version_), seconds));
+  ApiRequest ask =
+      request("watch", fmt::format("watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}", encoded(version_), seconds));
   const std::string what = ask.what();
   auto answer = co_await client_.open(std::move(ask));
   if (!answer) co_return fail(answer.error());
@@ -140,7 +144,6 @@ Task<Result<void>> Watcher::watch() {
 }
 
 void Watcher::learned() {
-  failures_ = 0;
   if (!state_.failure) return;
   state_.failure.reset();
   log::info("kube", "watches {} again", watched_.resource);
@@ -171,7 +174,8 @@ Task<void> Watcher::run() {
     const TimePoint begun = loop.now();
     auto watched = co_await watch();
     const bool steady = loop.now() - begun >= kSteady;
-    if (steady) learned();
+    if (steady) failures_ = 0;
+    if (steady && watched) learned();
     if (watched) {
       if (!steady) co_await loop.sleep(pause());
       continue;

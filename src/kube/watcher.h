@@ -41,11 +41,11 @@ class Watcher {
   static constexpr std::size_t kMaxPages = 2000;  // a list of more never ends
   static constexpr std::size_t kMaxToken = 16_KiB;
   static constexpr Duration kPageTimeout = 5min;
-  static constexpr Duration kWatchFor = 5min;      // at least, at most twice that; so not all watches end at once
-  static constexpr Duration kWatchSilence = 90s;   // a server says something each minute (bookmarks): this one is dead
-  static constexpr Duration kSteady = 10s;         // a watch that lasted so long is none that fails
-  static constexpr Duration kFirstPause = 500ms;   // doubled for each failure in a row
-  static constexpr Duration kLongestPause = 30s;   // and up to half of it less, by chance
+  static constexpr Duration kWatchFor = 5min;     // at least, at most twice that; so not all watches end at once
+  static constexpr Duration kWatchSilence = 90s;  // a server says something each minute (bookmarks): this one is dead
+  static constexpr Duration kSteady = 10s;        // a watch that lasted so long is none that fails
+  static constexpr Duration kFirstPause = 500ms;  // doubled for each failure in a row
+  static constexpr Duration kLongestPause = 30s;  // and up to half of it less, by chance
 
   Watcher(ApiClient& client, Watched watched, Collection& collection);
 
