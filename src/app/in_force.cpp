@@ -11,7 +11,7 @@ namespace fairlead::app {
 namespace {
 void note_failures(ListenerFailures now, ListenerFailures& failed, const char* component, bool tell) {
   for (const net::Listeners::Failure& f : now) {
-    const bool known = std::ranges::any_of(failed, [&](const auto& before) { return before.at == f.at; });
+    const bool known = std::ranges::any_of(failed, [&](const auto& before) { return before.at == f.at && before.udp == f.udp; });
     if (!known && tell) log::error(component, "{}", f.error);
   }
   failed = std::move(now);

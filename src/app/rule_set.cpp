@@ -13,6 +13,7 @@ namespace {
 std::shared_ptr<const route::EgressPolicy> egress_policy(const Config& config, const route::Snapshot& snapshot) {
   route::EgressSelf self{.addresses = own_addresses(), .pods = config.egress_pods};
   for (const route::TcpListener& listener : snapshot.tcp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
+  for (const route::UdpListener& listener : snapshot.udp_listeners()) self.fairlead_ports.push_back(listener.bind.port);
   for (const route::HttpPort& port : snapshot.http_ports()) self.fairlead_ports.push_back(port.bind.port);
   self.fairlead_ports.insert(self.fairlead_ports.end(), config.kube_ports.begin(), config.kube_ports.end());
   if (config.admin_listen) self.fairlead_ports.push_back(config.admin_listen->port);

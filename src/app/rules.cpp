@@ -40,8 +40,9 @@ std::shared_ptr<const route::Snapshot> Rules::reload() {
     for (const std::string& line : problems) log::error("rules", "{}", line);
   } else {
     for (const std::string& line : problems) log::warn("rules", "{}", line);
-    log::info("rules", "in force: {} TCP listeners, {} HTTP ports, {} routes, {} backends", (*snapshot)->tcp_listeners().size(),
-              (*snapshot)->http_ports().size(), (*snapshot)->routes().size(), (*snapshot)->backends());
+    log::info("rules", "in force: {} TCP listeners, {} UDP listeners, {} HTTP ports, {} routes, {} backends",
+              (*snapshot)->tcp_listeners().size(), (*snapshot)->udp_listeners().size(), (*snapshot)->http_ports().size(),
+              (*snapshot)->routes().size(), (*snapshot)->backends());
   }
   std::lock_guard lock(mutex_);
   problems_ = std::move(problems);
@@ -63,14 +64,16 @@ std::vector<ListenerState> Rules::listeners(const ListenerFailures& failed) cons
   std::vector<ListenerState> states;
   const std::shared_ptr<const RuleSet> rules = current();
   if (!rules) return states;
-  auto add = [&](const route::ObjectKey& gateway, const std::string& name, const net::SocketAddress& at, std::string route) {
+  auto add = [&](const route::ObjectKey& gateway, const std::string& name, const net::SocketAddress& at, std::string route,
+                 bool udp = false) {
     ListenerState state{gateway.to_text(), name, at.to_text(), std::move(route), ""};
     for (const ListenerFailures* list : {&rules->tls_failures, &failed})
       for (const net::Listeners::Failure& f : *list)
-        if (f.at == at) state.problem = f.error.describe();
+        if (f.at == at && f.udp == udp) state.problem = f.error.describe();
     states.push_back(std::move(state));
   };
   for (const route::TcpListener& l : rules->snapshot->tcp_listeners()) add(l.gateway, l.name, l.bind, l.route.value());
+  for (const route::UdpListener& l : rules->snapshot->udp_listeners()) add(l.gateway, l.name, l.bind, l.route.value(), true);
   for (const route::HttpPort& port : rules->snapshot->http_ports())
     for (const route::HttpHost& host : port.hosts) add(host.gateway, host.name, port.bind, "");
   return states;

@@ -24,6 +24,7 @@ class Listeners {
   struct Failure {
     SocketAddress at;
     Error error;
+    bool udp = false;  // the port of UDP; else of TCP
   };
   // Called for each connection with the address that was listened at.
   using Accepted = std::move_only_function<void(std::unique_ptr<Incoming>, const SocketAddress& at)>;

@@ -1,10 +1,12 @@
 #include "route/balancer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "route/backend_endpoints.h"
 #include "route/endpoint_token.h"
+#include "route/keyed_hash.h"
 #include "route/request_key.h"
 
 namespace fairlead::route {
@@ -146,6 +148,7 @@ struct Balancer::Impl {
   }
 
   Result<Pick> pick(const PickFor& what, TimePoint now, Random& random);
+  Result<Pick> pick(const PickForClient& what, TimePoint now, Random& random);
   Error why_none(const PickFor& what, TimePoint now);
 
   std::shared_ptr<const Snapshot> snapshot;
@@ -219,12 +222,58 @@ Error Balancer::Impl::why_none(const PickFor& what, TimePoint now) {
   return {Code::unreachable, fmt::format("no node of {} is connected", route)};
 }
 
+// Weighted rendezvous hashing, of shares as of endpoints (endpoint_group.cpp).
+Result<Pick> Balancer::Impl::pick(const PickForClient& what, TimePoint now, Random& random) {
+  roster.look();
+  const auto hash_with = [&](std::uint64_t what_else) {
+    return keyed_hash({what_else, 0}, {reinterpret_cast<const char*>(what.client.ip.data()), what.client.ip.size()});
+  };
+  bool asked = false;
+  for (const bool well : {true, false}) {
+    const WeightedBackend* best = nullptr;
+    const Member* member = nullptr;
+    double highest = 0;
+    for (const WeightedBackend& share : what.backends) {
+      if (share.weight == 0) continue;
+      asked = true;
+      const Member* found = nullptr;
+      if (share.backend) {
+        BackendEndpoints& endpoints = endpoints_of(*share.backend);
+        const auto is_usable = [&](const Member& m) {
+          return (!well || m.state->is_well(now)) && !is_tried(what.tried, endpoints.backend, m);
+        };
+        const Groups groups = groups_of(endpoints, share, nullptr, now);
+        const EndpointGroup::Choice choice{Balancing::Policy::hash, hash_with(0), random, is_usable};
+        for (std::size_t i = 0; groups && i < groups->size() && found == nullptr; i++) found = (*groups)[i].pick(choice);
+        if (found == nullptr) continue;
+      } else if (!what.tried.empty() || !well) {
+        continue;  // to be refused; a client that had an endpoint before is not drawn into that
+      }
+      const auto index = static_cast<std::uint64_t>(&share - what.backends.data());
+      const double unit = (static_cast<double>(hash_with(index + 1) >> 11) + 0.5) * 0x1.0p-53;  // (0, 1)
+      const double number = share.weight / -std::log(unit);
+      if (best != nullptr && number <= highest) continue;
+      best = &share;
+      member = found;
+      highest = number;
+    }
+    if (best == nullptr) continue;
+    if (member == nullptr) return fail(Code::not_found, "a backend of UDPRoute {} is not there", what.route);
+    return take(*member, snapshot->backend(*best->backend), nullptr, nullptr, now);
+  }
+  if (!asked) return fail(Code::not_found, "all backends of UDPRoute {} have the weight 0", what.route);
+  if (what.tried.empty()) return fail(Code::unreachable, "no node of UDPRoute {} is connected", what.route);
+  return fail(Code::unreachable, "UDPRoute {} has no further endpoint", what.route);
+}
+
 Balancer::Balancer(std::shared_ptr<const Snapshot> snapshot, const NodeDirectory& nodes, std::shared_ptr<BackendStates> states)
     : impl_(std::make_unique<Impl>(std::move(snapshot), nodes, std::move(states))) {}
 
 Balancer::~Balancer() = default;
 
 Result<Pick> Balancer::pick(const PickFor& what, TimePoint now, Random& random) { return impl_->pick(what, now, random); }
+
+Result<Pick> Balancer::pick(const PickForClient& what, TimePoint now, Random& random) { return impl_->pick(what, now, random); }
 
 std::optional<Pick> Balancer::pick_mirror(const MirrorFilter& mirror, TimePoint now, Random& random) {
   if (!mirror.to.backend) return {};

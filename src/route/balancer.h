@@ -1,4 +1,5 @@
-// balancer.h: where one HTTP request goes: a share of the rule by weight, then one of the Backend's endpoints by its balancing.
+// balancer.h: where one HTTP request, or one client of UDP, goes: a share of the rule by weight, then one of the Backend's endpoints by
+// its balancing.
 //
 // An endpoint is a target of a Backend on one node (or in the cloud). Passed over are nodes that are not connected, endpoints that
 // checks or requests found bad (EndpointHealth), and those that the caller has tried. A Backend with no endpoint that is well leaves its
@@ -65,6 +66,15 @@ struct PickFor {
   std::span<const Endpoint> tried;   // not to be used again, unless there is no other
 };
 
+// For a client of a UDPRoute: always by hash of its address (consistent; the port does not count), shares of Backends too, so that a client
+// stays where it is as long as that is there.
+struct PickForClient {
+  const RouteId& route;
+  std::span<const WeightedBackend> backends;
+  const net::SocketAddress& client;
+  std::span<const Endpoint> tried;  // not to be used again
+};
+
 // Why there is none. `code`: not_found (a share that is refused: 500), unreachable (no node connected: 503), overloaded (breaker: 503),
 // invalid (the request names no node, or one that the rule does not reach: 404).
 class Balancer {
@@ -73,6 +83,7 @@ class Balancer {
   ~Balancer();
 
   Result<Pick> pick(const PickFor& what, TimePoint now, Random& random);
+  Result<Pick> pick(const PickForClient& what, TimePoint now, Random& random);
   // One endpoint of a mirror's backend; nothing when there is none.
   std::optional<Pick> pick_mirror(const MirrorFilter& mirror, TimePoint now, Random& random);
   // Whether another try is within the retry budget of the backend (a fifth of the requests that run, at least three).

@@ -28,13 +28,17 @@ TEST(Documentation, EveryManifestOnThePageIsGoodAndListens) {
         EXPECT_TRUE(l.backends.at(0).backend);
         listeners += l.bind.to_text() + " ";
       }
+      for (const UdpListener& l : snapshot->udp_listeners()) {
+        EXPECT_TRUE(l.backends.at(0).backend);
+        listeners += l.bind.to_text() + "/udp ";
+      }
       for (const HttpPort& port : snapshot->http_ports()) listeners += port.bind.to_text() + " ";
       for (const RouteStatus& r : snapshot->routes())
         for (const ParentStatus& parent : r.parents)
           for (const Condition& c : parent.conditions) EXPECT_EQ(c.status, Condition::Status::yes) << r.key.to_text() << ": " << c.message;
     }
   }
-  EXPECT_EQ(listeners, "[::]:5432 127.0.0.1:1883 [::]:80 [::]:443 ");
+  EXPECT_EQ(listeners, "[::]:5432 127.0.0.1:1883 [::]:53/udp [::]:80 [::]:443 ");
 }
 
 }  // namespace

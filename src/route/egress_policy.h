@@ -36,7 +36,7 @@ struct EgressRule {
 struct EgressSelf {
   std::vector<net::IpAddress> addresses;      // of this node, loopback not among them
   std::vector<net::Cidr> pods;                // of this node
-  std::vector<std::uint16_t> fairlead_ports;  // TCP: the link, the admin endpoint, the listeners of Gateways
+  std::vector<std::uint16_t> fairlead_ports;  // the link, the admin endpoint, the listeners of Gateways; whatever the protocol
 };
 
 // Immutable: share one between loops, and replace it when the configuration or the node's addresses change.

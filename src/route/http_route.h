@@ -48,13 +48,6 @@ struct HttpRoute {
   std::vector<HttpRouteRule> rules;
 };
 
-// GEP-713: a direct policy.
-struct PolicyTarget {
-  GroupKind kind;
-  std::string name;  // in the namespace of the policy
-  std::optional<std::string> section;
-  Position at;
-};
 struct ListenerPolicyObject {
   ObjectMeta meta;
   std::vector<PolicyTarget> targets;

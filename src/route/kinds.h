@@ -1,5 +1,6 @@
 // kinds.h: the decoder of each kind, for manifests.cpp. A decoder reads the keys of an object that its kind has.
 #pragma once
+#include "route/datagram_policy.h"
 #include "route/decoder.h"
 #include "route/http_route.h"
 #include "route/model.h"
@@ -11,10 +12,12 @@ void decode_metadata(Object& o, const Source& source, ObjectMeta& out);
 void decode_spec(Object& o, Gateway& out);
 void decode_spec(Object& o, Placement& out);
 void decode_spec(Object& o, TcpRoute& out);
+void decode_spec(Object& o, UdpRoute& out);
 void decode_spec(Object& o, HttpRoute& out);
 void decode_spec(Object& o, Backend& out);
 void decode_spec(Object& o, ListenerPolicyObject& out);
 void decode_spec(Object& o, RequestPolicyObject& out);
+void decode_spec(Object& o, DatagramPolicyObject& out);
 
 // References of a route in the namespace `ns`: reference_decoder.cpp.
 inline constexpr std::size_t kMaxParents = 32;   // Gateway API

@@ -1,6 +1,7 @@
 // Bytes to rules: a file of manifests, for the cloud and for an edge. What is in force refers only to what is there, and each
 // connection and request gets an answer.
 #include <cstdint>
+#include <cstdlib>
 
 #include "route/http_rules.h"
 #include "route/manifests.h"
@@ -53,6 +54,8 @@ void check(const route::Manifests& manifests, const route::Site& site) {
   const auto snapshot = route::Snapshot::build(manifests, site);
   route::Picker picker(snapshot, nodes);
   Random random(1);
+  for (const route::UdpListener& l : snapshot->udp_listeners())
+    if (l.policy.associations == 0 || l.policy.per_source == 0) std::abort();
   for (const route::TcpListener& l : snapshot->tcp_listeners()) {
     if (l.bind.port == 0) __builtin_trap();
     for (const route::WeightedBackend& share : l.backends) check(*snapshot, share);

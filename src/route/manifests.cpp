@@ -28,14 +28,15 @@ void read(Object& o, const Source& source, Manifests& into) {
 const std::array kKinds = {
     Kind{kGatewayGroup, "Gateway", {"v1", "v1beta1"}, &read<Gateway, &Manifests::gateways>},
     Kind{kGatewayGroup, "TCPRoute", {"v1", "v1alpha2"}, &read<TcpRoute, &Manifests::tcp_routes>},
+    Kind{kGatewayGroup, "UDPRoute", {"v1", "v1alpha2"}, &read<UdpRoute, &Manifests::udp_routes>},
     Kind{kGatewayGroup, "HTTPRoute", {"v1", "v1beta1"}, &read<HttpRoute, &Manifests::http_routes>},
     Kind{kFairleadGroup, "Backend", {"v1alpha1"}, &read<Backend, &Manifests::backends>},
     Kind{kFairleadGroup, "Placement", {"v1alpha1"}, &read<Placement, &Manifests::placements>},
     Kind{kFairleadGroup, "ListenerPolicy", {"v1alpha1"}, &read<ListenerPolicyObject, &Manifests::listener_policies>},
     Kind{kFairleadGroup, "RequestPolicy", {"v1alpha1"}, &read<RequestPolicyObject, &Manifests::request_policies>},
+    Kind{kFairleadGroup, "DatagramPolicy", {"v1alpha1"}, &read<DatagramPolicyObject, &Manifests::datagram_policies>},
     Kind{kGatewayGroup, "GRPCRoute", {}, nullptr},
     Kind{kGatewayGroup, "TLSRoute", {}, nullptr},
-    Kind{kGatewayGroup, "UDPRoute", {}, nullptr},
     Kind{kGatewayGroup, "GatewayClass", {}, nullptr},
     Kind{kGatewayGroup, "ReferenceGrant", {}, nullptr},
     Kind{kGatewayGroup, "ListenerSet", {}, nullptr},
@@ -114,15 +115,17 @@ void Manifests::append(const Manifests& other) {
   add(gateways, other.gateways);
   add(placements, other.placements);
   add(tcp_routes, other.tcp_routes);
+  add(udp_routes, other.udp_routes);
   add(http_routes, other.http_routes);
   add(backends, other.backends);
   add(listener_policies, other.listener_policies);
   add(request_policies, other.request_policies);
+  add(datagram_policies, other.datagram_policies);
 }
 
 std::size_t Manifests::size() const {
-  return gateways.size() + placements.size() + tcp_routes.size() + http_routes.size() + backends.size() + listener_policies.size() +
-         request_policies.size();
+  return gateways.size() + placements.size() + tcp_routes.size() + udp_routes.size() + http_routes.size() + backends.size() +
+         listener_policies.size() + request_policies.size() + datagram_policies.size();
 }
 
 Manifests decode_manifests(std::string_view text, Format format, Problems& problems) {

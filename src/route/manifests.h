@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "route/datagram_policy.h"
 #include "route/document.h"
 #include "route/http_route.h"
 #include "route/model.h"
@@ -14,10 +15,12 @@ struct Manifests {
   std::vector<Gateway> gateways;
   std::vector<Placement> placements;
   std::vector<TcpRoute> tcp_routes;
+  std::vector<UdpRoute> udp_routes;
   std::vector<HttpRoute> http_routes;
   std::vector<Backend> backends;
   std::vector<ListenerPolicyObject> listener_policies;
   std::vector<RequestPolicyObject> request_policies;
+  std::vector<DatagramPolicyObject> datagram_policies;
 
   void append(const Manifests& other);
   std::size_t size() const;

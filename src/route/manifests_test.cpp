@@ -80,7 +80,7 @@ TEST(Manifests, WhatThisVersionDoesNotHaveIsSaidInASentence) {
   };
   for (const Case& c : std::initializer_list<Case>{
            {"apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute", "f:1:1: GRPCRoute is not supported by this version of Fairlead"},
-           {"apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: UDPRoute", "UDPRoute is not supported by this version of Fairlead"},
+           {"apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: TLSRoute", "TLSRoute is not supported by this version of Fairlead"},
            {"apiVersion: fairlead.dev/v1alpha1\nkind: MessageRoute", "MessageRoute is not supported by this version of Fairlead"},
            {"apiVersion: v1\nkind: Service", "Service is not supported by this version of Fairlead"},
            {"apiVersion: gateway.networking.k8s.io/v1beta1\nkind: TCPRoute",

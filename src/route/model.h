@@ -1,8 +1,9 @@
 // model.h: the manifests of this version, validated one by one. What refers to what is the business of Snapshot.
 //
 //   gateway.networking.k8s.io/v1                Gateway, TCPRoute; HTTPRoute: http_route.h
-//   gateway.networking.k8s.io/v1alpha2          TCPRoute
-//   fairlead.dev/v1alpha1                       Backend, Placement; ListenerPolicy, RequestPolicy: http_route.h
+//   gateway.networking.k8s.io/v1alpha2          TCPRoute, UDPRoute
+//   fairlead.dev/v1alpha1                       Backend, Placement; ListenerPolicy, RequestPolicy: http_route.h; DatagramPolicy:
+//                                               datagram_policy.h
 //
 // Gateway API texts are followed for names, defaults and limits of fields.
 #pragma once
@@ -57,7 +58,7 @@ struct NodeChoice {
 enum class Protocol : std::uint8_t { http, https, tls, tcp, udp, mqtt };
 std::string_view name(Protocol p);  // "TCP", "fairlead.dev/MQTT"
 inline bool is_http(Protocol p) { return p == Protocol::http || p == Protocol::https; }
-inline bool is_supported(Protocol p) { return p == Protocol::tcp || is_http(p); }  // by this version
+inline bool is_supported(Protocol p) { return p == Protocol::tcp || p == Protocol::udp || is_http(p); }  // by this version
 inline bool is_datagram(Protocol p) { return p == Protocol::udp; }
 
 struct GroupKind {
@@ -125,10 +126,21 @@ struct BackendRef {
   Position at;
 };
 
-struct TcpRoute {
+// A route of a whole port: TCP and UDP have nothing to tell rules apart by.
+struct PortRoute {
   ObjectMeta meta;
   std::vector<ParentRef> parents;
-  std::vector<BackendRef> backends;  // of its one rule: TCP has nothing to tell rules apart by
+  std::vector<BackendRef> backends;  // of its one rule
+};
+struct TcpRoute : PortRoute {};
+struct UdpRoute : PortRoute {};
+
+// GEP-713: what a direct policy is for.
+struct PolicyTarget {
+  GroupKind kind;
+  std::string name;  // in the namespace of the policy
+  std::optional<std::string> section;
+  Position at;
 };
 
 struct Target {

@@ -1,4 +1,4 @@
-// ListenerPolicy and RequestPolicy: what Gateway API has no field for.
+// ListenerPolicy, RequestPolicy and DatagramPolicy: what Gateway API has no field for.
 #include "route/http_values.h"
 #include "route/kinds.h"
 
@@ -9,6 +9,7 @@ constexpr std::size_t kMaxTargets = 16;                          // as GEP-713 p
 constexpr std::size_t kMaxProxies = 256;                         // networks; more are better told by a wider one
 constexpr std::int64_t kMinHead = 1024, kMaxHead = 1024 * 1024;  // less holds no browser's request; more is no head
 constexpr std::int64_t kMaxFields = 10'000;
+constexpr std::int64_t kMaxAnswers = 1000, kMaxAssociations = 1'000'000;  // beyond these a number is a slip, not a wish
 constexpr Duration kMinTime = 100ms, kMaxTime = 24h;
 
 void decode_target(const Field& f, PolicyTarget& out) {
@@ -79,6 +80,24 @@ void decode_spec(Object& o, RequestPolicyObject& out) {
       checked(p.node_header, check_header_name)(n);
       if (is_framing_field(p.node_header)) n.error("{} frames the message", shown(p.node_header));
     });
+  });
+}
+
+void decode_spec(Object& o, DatagramPolicyObject& out) {
+  o.required("spec", [&](const Field& f) {
+    using enum DatagramPolicy::Class;
+    Object spec(f);
+    DatagramPolicy& p = out.policy;
+    spec.required("targetRefs", [&](const Field& list) {
+      list.items(1, kMaxTargets, [&](const Field& t) { decode_target(t, out.targets.emplace_back()); });
+    });
+    spec.optional("idleTimeout", time(p.idle));
+    spec.optional("answers", in_range(p.answers, 0, kMaxAnswers));
+    spec.optional("associations", in_range(p.associations, 1, kMaxAssociations));
+    spec.optional("associationsPerSource", in_range(p.per_source, 1, kMaxAssociations));
+    spec.optional("largeDatagrams", one_of(p.large_in_stream, {{"Stream", true}, {"Drop", false}}));
+    spec.optional("class", one_of(p.traffic_class,
+                                  {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}}));
   });
 }
 

@@ -46,7 +46,9 @@ std::string_view conflict_reason(const Listener& a, const Listener& b) {
   return hostname ? "HostnameConflict" : "ProtocolConflict";
 }
 
-std::string_view route_kind(Protocol p) { return p == Protocol::tcp ? "TCPRoute" : is_http(p) ? "HTTPRoute" : ""; }
+std::string_view route_kind(Protocol p) {
+  return p == Protocol::tcp ? "TCPRoute" : p == Protocol::udp ? "UDPRoute" : is_http(p) ? "HTTPRoute" : "";
+}
 
 }  // namespace
 
@@ -64,10 +66,7 @@ std::shared_ptr<const Snapshot> Resolver::resolve() {
   std::sort(in_order_.begin(), in_order_.end(), [](const Gateway* a, const Gateway* b) { return precedes(a->meta, b->meta); });
   find_conflicts();
 
-  std::vector<const TcpRoute*> tcp_routes;
-  for (const TcpRoute& r : manifests_.tcp_routes) tcp_routes.push_back(&r);
-  std::ranges::sort(tcp_routes, [](const TcpRoute* x, const TcpRoute* y) { return precedes(x->meta, y->meta); });
-  for (const TcpRoute* r : tcp_routes) attach(*r);
+  attach_port_routes();
 
   std::vector<HttpRoute*> http_routes;
   for (HttpRoute& r : manifests_.http_routes) http_routes.push_back(&r);

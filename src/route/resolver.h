@@ -1,5 +1,6 @@
 // resolver.h: turns manifests into a Snapshot. First the listeners of this site and which of them are in each other's way
-// (resolver.cpp), then the references of each route and which listeners serve it (route_resolver.cpp; of HTTPRoutes http_resolver.cpp),
+// (resolver.cpp), then the references of each route and which listeners serve it (route_resolver.cpp; of TCPRoutes and UDPRoutes
+// port_routes.cpp, of HTTPRoutes http_resolver.cpp),
 // last the sockets for HTTP with the policy of each (http_ports.cpp).
 #pragma once
 #include <map>
@@ -22,8 +23,8 @@ class Resolver {
     const Listener* listener;
     std::string_view takes;  // the kind of route; empty: none
     Condition accepted, conflicted, resolved_refs;
-    bool has_certificate = true;  // of HTTPS
-    const TcpRoute* tcp = nullptr;
+    bool has_certificate = true;            // of HTTPS
+    const PortRoute* port_route = nullptr;  // of TCP and UDP
     std::vector<HttpMatcher::Attached> http;
     std::uint32_t attached = 0;
 
@@ -49,9 +50,14 @@ class Resolver {
   std::optional<Condition> find_entrances(std::string_view kind, const ObjectMeta& meta, const ParentRef& parent, Entrances& out);
   // Fills `out`, or tells what is not good about `ref`; `ns` is the route's.
   std::optional<Condition> resolve_ref(const std::string& ns, const BackendRef& ref, WeightedBackend& out) const;
-  void attach(const TcpRoute& route);
-  Condition claim(const TcpRoute& route, const ParentRef& parent, const Entrances& entrances);
-  std::vector<WeightedBackend> resolve_refs(const TcpRoute& route, Condition& condition);
+  // port_routes.cpp
+  void attach(std::string_view kind, const PortRoute& route);
+  Condition claim(std::string_view kind, const PortRoute& route, const ParentRef& parent, const Entrances& entrances);
+  std::vector<WeightedBackend> resolve_refs(std::string_view kind, const PortRoute& route, Condition& condition);
+  template <class Route>
+  void attach_in_order(std::string_view kind, const std::vector<Route>& routes);
+  void attach_port_routes();
+  void choose_datagram_policies();
 
   // http_resolver.cpp
   void attach(HttpRoute& route);
@@ -75,6 +81,7 @@ class Resolver {
   std::map<ObjectKey, const Gateway*> gateways_;  // of all sites
   std::map<ObjectKey, const Placement*> placements_;
   std::map<ObjectKey, const RequestPolicyObject*> request_policies_;
+  std::map<ObjectKey, DatagramPolicy> datagram_policies_;  // by the UDPRoute for which it is in force
   std::map<ObjectKey, BackendId> backends_;
   std::map<ObjectKey, std::vector<Entrance>> entrances_;  // by Gateway, in the order of its listeners
   std::map<ObjectKey, std::string> refused_;              // Gateways of this site that are not accepted as a whole

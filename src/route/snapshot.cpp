@@ -40,10 +40,12 @@ std::vector<Problem> find_duplicates(const Manifests& manifests) {
   find_duplicates(manifests.gateways, "Gateway", found);
   find_duplicates(manifests.placements, "Placement", found);
   find_duplicates(manifests.tcp_routes, "TCPRoute", found);
+  find_duplicates(manifests.udp_routes, "UDPRoute", found);
   find_duplicates(manifests.http_routes, "HTTPRoute", found);
   find_duplicates(manifests.backends, "Backend", found);
   find_duplicates(manifests.listener_policies, "ListenerPolicy", found);
   find_duplicates(manifests.request_policies, "RequestPolicy", found);
+  find_duplicates(manifests.datagram_policies, "DatagramPolicy", found);
   return found;
 }
 

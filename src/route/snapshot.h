@@ -32,12 +32,16 @@ struct Site {
 };
 
 // A socket to listen at. [::] takes IPv4 too.
-struct TcpListener {
+struct PortListener {
   ObjectKey gateway;
   std::string name;  // of the Gateway's listener
   RouteId route;
   net::SocketAddress bind;
   std::vector<WeightedBackend> backends;
+};
+using TcpListener = PortListener;
+struct UdpListener : PortListener {
+  DatagramPolicy policy;
 };
 
 struct Condition {
@@ -66,7 +70,7 @@ struct ParentStatus {
 };
 // Of a route; only with parents that are Gateways of this site, or that are not there at all.
 struct RouteStatus {
-  std::string_view kind;  // "HTTPRoute", "TCPRoute"
+  std::string_view kind;  // "HTTPRoute", "TCPRoute", "UDPRoute"
   ObjectKey key;
   std::int64_t generation = 0;
   std::vector<ParentStatus> parents;
@@ -80,6 +84,7 @@ class Snapshot {
   static std::shared_ptr<const Snapshot> build(Manifests manifests, const Site& site);
 
   const std::vector<TcpListener>& tcp_listeners() const { return tcp_listeners_; }
+  const std::vector<UdpListener>& udp_listeners() const { return udp_listeners_; }
   const std::vector<HttpPort>& http_ports() const { return http_ports_; }
   const Backend& backend(BackendId id) const { return backends_[id.value()]; }
   std::size_t backends() const { return backends_.size(); }
@@ -92,6 +97,7 @@ class Snapshot {
  private:
   friend class Resolver;
   std::vector<TcpListener> tcp_listeners_;
+  std::vector<UdpListener> udp_listeners_;
   std::vector<HttpPort> http_ports_;
   std::vector<Backend> backends_;
   std::vector<GatewayStatus> gateways_;

@@ -1,3 +1,4 @@
+// TCPRoute and UDPRoute.
 #include "route/kinds.h"
 
 namespace fairlead::route {
@@ -9,7 +10,7 @@ void decode_backend(const Field& f, const ObjectKey& route, BackendRef& out) {
   decode_weight(o, out);
 }
 
-void decode_rule(const Field& f, TcpRoute& out) {
+void decode_rule(const Field& f, PortRoute& out) {
   Object o(f);
   std::string name;
   o.optional("name", checked(name, check_dns_subdomain));
@@ -18,9 +19,7 @@ void decode_rule(const Field& f, TcpRoute& out) {
   });
 }
 
-}  // namespace
-
-void decode_spec(Object& o, TcpRoute& out) {
+void decode_route(Object& o, PortRoute& out) {
   o.required("spec", [&](const Field& f) {
     Object spec(f);
     spec.required("parentRefs", [&](const Field& list) {
@@ -30,5 +29,10 @@ void decode_spec(Object& o, TcpRoute& out) {
     spec.not_supported("useDefaultGateways");
   });
 }
+
+}  // namespace
+
+void decode_spec(Object& o, TcpRoute& out) { decode_route(o, out); }
+void decode_spec(Object& o, UdpRoute& out) { decode_route(o, out); }
 
 }  // namespace fairlead::route
