@@ -61,7 +61,8 @@ Task<Result<bool>> ApiAnswer::fill() {
     begin_ = 0;
   }
   if (end_ == kBuffer) co_return fail(Code::invalid, "an answer whose head is larger than {} KiB", kBuffer >> 10);
-  auto n = co_await stream_->read({&buffer_[end_], kBuffer - end_});
+  const MutableBytes room(&buffer_[end_], kBuffer - end_);
+  auto n = co_await stream_->read(room);
   if (!n) co_return fail(Error::wrap("read from " + server_, n.error()));
   end_ += *n;
   co_return *n > 0;
