@@ -184,15 +184,9 @@ Outcome run(const NodeForgetCommand& command) {
 
 Outcome run(const NodeLabelCommand& command) {
   TRY_ASSIGN(enrol::Registry registry, open(command.dir));
-  TRY_ASSIGN(const std::optional<NodeRecord> record, registry.node(command.node));
-  std::map<std::string, std::string> labels = record ? record->labels : std::map<std::string, std::string>();
-  for (const LabelChange& change : command.changes) {
-    if (change.value)
-      labels[change.key] = *change.value;
-    else
-      labels.erase(change.key);
-  }
-  TRY(registry.set_labels(command.node, labels, enrol::Actor::operator_here(), now()));
+  enrol::Registry::LabelChanges changes;
+  for (const LabelChange& change : command.changes) changes[change.key] = change.value;
+  TRY_ASSIGN(const auto labels, registry.change_labels(command.node, changes, enrol::Actor::operator_here(), now()));
   return show_after(command.dir, registry, command.node, command.output,
                     fmt::format("Labels of node {} set here: {}", command.node, labels.empty() ? "none" : text(labels)));
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "enrol/archive.h"
 #include "pki/files.h"
 #include "pki/folder.h"
@@ -50,6 +52,9 @@ Result<void> collect(const fs::path& dir, const std::string& prefix, int depth, 
 Result<std::size_t> back_up(const fs::path& dir, const fs::path& file, Registry& registry, const Actor& by, WallTime now) {
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(file, ignored))) return fail(Code::exists, "{} exists already: nothing was changed", file.native());
+  const fs::path folder = fs::weakly_canonical(dir, ignored), target = fs::weakly_canonical(file, ignored);
+  if (std::ranges::mismatch(folder, target).in1 == folder.end())
+    return fail(Code::invalid, "{} lies in the cloud's folder: each backup would hold those before it", file.native());
   const AuditLine line{
       .at = now, .who = by.who, .from = by.from, .what = "cloud.backup", .subject = file.filename().native(), .detail = ""};
   TRY(registry.note({&line, 1}));

@@ -73,6 +73,12 @@ TEST_F(BackupTest, NothingIsOverwritten) {
   EXPECT_EQ(restore(file, dir, kBy, kNow).error().code(), Code::exists);
 }
 
+TEST_F(BackupTest, OneInTheFolderItselfIsRefused) {
+  for (const fs::path& inside : {dir / "cloud.tar", dir / "routes" / "cloud.tar", outer / "x" / ".." / "cloud" / "cloud.tar"})
+    EXPECT_EQ(back_up(dir, inside, *registry, kBy, kNow).error().code(), Code::invalid) << inside;
+  EXPECT_TRUE(back_up(dir, outer / "cloud-2.tar", *registry, kBy, kNow));
+}
+
 TEST_F(BackupTest, OneThatIsCutOffMakesNoFolder) {
   ASSERT_TRUE(back_up(dir, file, *registry, kBy, kNow));
   const std::string whole = text(file);

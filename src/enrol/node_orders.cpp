@@ -17,7 +17,13 @@ Result<NodeRecord> known(Registry& registry, const NodeName& node) {
 
 Result<void> revoke_node(const std::filesystem::path& dir, Registry& registry, const NodeName& node, std::string_view why, const Actor& by,
                          WallTime now) {
-  TRY(known(registry, node));
+  TRY_ASSIGN(const std::optional<NodeRecord> record, registry.node(node));
+  if (!record)
+    return fail(
+        Code::not_found,
+        "no node {} has ever joined: `fairlead node list` shows those that have; `fairlead cert revoke --node {}` puts out one that is "
+        "not recorded",
+        node, node);
   TRY(pki::add_revocation(dir, node, why));
   TRY(registry.set_revoked(node, true, why, by, now));
   return {};
@@ -34,8 +40,11 @@ Result<void> readmit_node(const std::filesystem::path& dir, Registry& registry, 
 Result<void> forget_node(const std::filesystem::path& dir, Registry& registry, const NodeName& node, std::string_view why, const Actor& by,
                          WallTime now) {
   TRY_ASSIGN(const NodeRecord record, known(registry, node));
-  if (record.key) TRY(pki::add_revocation(dir, *record.key, fmt::format("the former key of node {}, which was forgotten", node)));
-  TRY(registry.forget_node(node, why, by, now));
+  const std::string comment = fmt::format("the former key of node {}, which was forgotten", node);
+  if (record.key) TRY(pki::add_revocation(dir, *record.key, comment));
+  TRY_ASSIGN(const NodeRecord forgotten, registry.forget_node(node, why, by, now));
+  // A token for the name may have given it to another key in between.
+  if (forgotten.key && forgotten.key != record.key) TRY(pki::add_revocation(dir, *forgotten.key, comment));
   return {};
 }
 

@@ -62,9 +62,17 @@ TEST_F(NodeOrders, AForgottenNamesKeyIsOutAndTheNameIsFree) {
   EXPECT_TRUE(is_out(*certificate));
   const pki::Certificate other = issue(pki::PrivateKey::generate());
   EXPECT_FALSE(is_out(other));
-  EXPECT_TRUE(registry->record_issue(node("a"), other, Registry::Rebind::refuse, "test", kBy, kNow));
+  EXPECT_TRUE(registry->record_issue(node("a"), other, Registry::Rebind::allow, "test", kBy, kNow));
   EXPECT_TRUE(readmit_node(dir, *registry, node("a"), "", kBy, kNow));
   EXPECT_TRUE(is_out(*certificate)) << "a key that was put out by itself stays out";
+}
+
+TEST_F(NodeOrders, ARenewalUnderWayDoesNotTakeAForgottenNameBack) {
+  ASSERT_TRUE(forget_node(dir, *registry, node("a"), "", kBy, kNow));
+  const auto renewed = registry->record_issue(node("a"), *certificate, Registry::Rebind::refuse, "node.renew", kBy, kNow);
+  ASSERT_FALSE(renewed);
+  EXPECT_EQ(renewed.error().code(), Code::forbidden);
+  EXPECT_FALSE(registry->node(node("a")).value()->key) << "still free";
 }
 
 TEST_F(NodeOrders, ANameThatWasNeverHereIsAMistake) {
@@ -74,21 +82,23 @@ TEST_F(NodeOrders, ANameThatWasNeverHereIsAMistake) {
 }
 
 TEST_F(NodeOrders, LabelsHaveALimit) {
-  std::map<std::string, std::string> labels;
+  Registry::LabelChanges labels;
   for (std::size_t i = 0; i < Registry::kMaxLabels; i++) labels["k" + std::to_string(i)] = "v";
-  ASSERT_TRUE(registry->set_labels(node("a"), labels, kBy, kNow));
+  ASSERT_TRUE(registry->change_labels(node("a"), labels, kBy, kNow));
   EXPECT_EQ(registry->labels().value().at(node("a")).size(), Registry::kMaxLabels);
-  labels["one-more"] = "v";
-  EXPECT_EQ(registry->set_labels(node("a"), labels, kBy, kNow).error().code(), Code::too_large);
-  ASSERT_TRUE(registry->set_labels(node("a"), {}, kBy, kNow));
-  EXPECT_TRUE(registry->labels().value().empty());
+  EXPECT_EQ(registry->change_labels(node("a"), {{"one-more", "v"}}, kBy, kNow).error().code(), Code::too_large);
+  EXPECT_FALSE(registry->labels().value().at(node("a")).contains("one-more"));
+  EXPECT_TRUE(registry->change_labels(node("a"), {{"one-more", "v"}, {"k0", std::nullopt}}, kBy, kNow)) << "one for another";
+  for (auto& [key, value] : labels) value.reset();
+  EXPECT_EQ(registry->change_labels(node("a"), labels, kBy, kNow).value(), (std::map<std::string, std::string>{{"one-more", "v"}}));
+  EXPECT_EQ(registry->audit(1).value().front().what, "node.label");
 }
 
 TEST_F(NodeOrders, AnotherConnectionSeesThatSomethingChanged) {
   Registry reader = Registry::open(dir).value();
   const auto before = reader.seen_version().value();
   EXPECT_EQ(reader.seen_version().value(), before);
-  ASSERT_TRUE(registry->set_labels(node("a"), {{"site", "berlin"}}, kBy, kNow));
+  ASSERT_TRUE(registry->change_labels(node("a"), {{"site", "berlin"}}, kBy, kNow));
   EXPECT_NE(reader.seen_version().value(), before);
 }
 

@@ -96,12 +96,15 @@ class Registry {
   // Nodes.
   Result<std::vector<NodeRecord>> nodes();  // by name
   Result<std::optional<NodeRecord>> node(const NodeName& name);
-  // Code::not_found for a name that is not there; each returns the node as it was before.
+  // Code::not_found for a name that is not there; the first two return the node as it was before.
   Result<NodeRecord> forget_node(const NodeName& name, std::string_view why, const Actor& by, WallTime now);
   Result<NodeRecord> set_revoked(const NodeName& name, bool revoked, std::string_view why, const Actor& by, WallTime now);
-  Result<NodeRecord> set_labels(const NodeName& name, const std::map<std::string, std::string>& labels, const Actor& by, WallTime now);
-  // A certificate that was issued otherwise than by a token: binds a free name; one that is bound to another key is refused
-  // (Code::forbidden) unless `rebind`.
+  // A label without a value is taken away; the others stay. Returns the labels as they are now.
+  using LabelChanges = std::map<std::string, std::optional<std::string>>;
+  Result<std::map<std::string, std::string>> change_labels(const NodeName& name, const LabelChanges& changes, const Actor& by,
+                                                           WallTime now);
+  // A certificate that was issued otherwise than by a token: binds a name that was never here; one that is bound to another key, or
+  // was forgotten, is refused (Code::forbidden) unless `rebind`.
   enum class Rebind : std::uint8_t { refuse, allow };
   Result<void> record_issue(const NodeName& name, const pki::Certificate& certificate, Rebind rebind, std::string_view what,
                             const Actor& by, WallTime now);

@@ -102,21 +102,29 @@ Result<NodeRecord> Registry::set_revoked(const NodeName& name, bool revoked, std
   return *std::move(node);
 }
 
-Result<NodeRecord> Registry::set_labels(const NodeName& name, const std::map<std::string, std::string>& labels, const Actor& by,
-                                        WallTime now) {
-  if (labels.size() > kMaxLabels) return fail(Code::too_large, "{} labels; a node has at most {}", labels.size(), kMaxLabels);
+Result<std::map<std::string, std::string>> Registry::change_labels(const NodeName& name, const LabelChanges& changes, const Actor& by,
+                                                                   WallTime now) {
   TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
   TRY_ASSIGN(std::optional<NodeRecord> node, impl_->find_node(name));
   if (!node) return no_node(name);
-  TRY(impl_->db.run("DELETE FROM labels WHERE node = ?", name.value()));
+  std::map<std::string, std::string> labels = std::move(node->labels);
   std::string text;
-  for (const auto& [key, value] : labels) {
-    TRY(impl_->db.run("INSERT INTO labels(node, key, value) VALUES(?, ?, ?)", name.value(), key, value));
-    text += fmt::format("{}{}={}", text.empty() ? "" : " ", key, value);
+  for (const auto& [key, value] : changes) {
+    if (!text.empty()) text += ' ';
+    if (value) {
+      TRY(impl_->db.run("INSERT OR REPLACE INTO labels(node, key, value) VALUES(?, ?, ?)", name.value(), key, *value));
+      labels[key] = *value;
+      text += fmt::format("{}={}", key, *value);
+    } else {
+      TRY(impl_->db.run("DELETE FROM labels WHERE node = ? AND key = ?", name.value(), key));
+      labels.erase(key);
+      text += key + '-';
+    }
   }
+  if (labels.size() > kMaxLabels) return fail(Code::too_large, "{} labels; a node has at most {}", labels.size(), kMaxLabels);
   TRY(impl_->write_line(by, now, "node.label", name.value(), text));
   TRY(t.commit());
-  return *std::move(node);
+  return labels;
 }
 
 Result<Registry::LabelsOfNodes> Registry::labels() {
@@ -146,7 +154,9 @@ Result<void> Registry::record_issue(const NodeName& name, const pki::Certificate
                                     const Actor& by, WallTime now) {
   TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
   TRY_ASSIGN(const std::optional<NodeRecord> node, impl_->find_node(name));
-  if (rebind == Rebind::refuse && node && node->key && *node->key != certificate.fingerprint())
+  if (rebind == Rebind::refuse && node && !node->key)
+    return fail(Code::forbidden, "the name {} was forgotten: who takes it needs a token", name);
+  if (rebind == Rebind::refuse && node && *node->key != certificate.fingerprint())
     return fail(Code::forbidden, "the name {} is bound to another key", name);
   TRY(impl_->bind_node(name, certificate, now));
   TRY(impl_->write_line(by, now, std::string(what), name.value(), fmt::format("serial {}", certificate.serial())));

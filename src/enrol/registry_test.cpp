@@ -70,7 +70,7 @@ TEST_F(RegistryTest, WhatWasWrittenIsThereAfterAnotherOpen) {
   const JoinToken token = registry.create_token({.node = node("edge-a"), .uses = 3, .lifetime = 2h}, kBy, kNow).value();
   const pki::PrivateKey key = pki::PrivateKey::generate(pki.kind);
   ASSERT_TRUE(join(registry, token, "edge-a", key));
-  ASSERT_TRUE(registry.set_labels(node("edge-a"), {{"site", "berlin"}}, kBy, kNow));
+  ASSERT_TRUE(registry.change_labels(node("edge-a"), {{"site", "berlin"}}, kBy, kNow));
   registry = Registry::open(folder.path()).value();
   const auto tokens = registry.tokens().value();
   ASSERT_EQ(tokens.size(), 1u);
@@ -200,7 +200,7 @@ TEST_F(RegistryTest, AnIssueOfAnotherKeyNeedsToBeAllowed) {
 TEST_F(RegistryTest, WhatIsToBeDoneToAnUnknownNodeIsNotFound) {
   EXPECT_EQ(registry.forget_node(node("x"), "", kBy, kNow).error().code(), Code::not_found);
   EXPECT_EQ(registry.set_revoked(node("x"), true, "", kBy, kNow).error().code(), Code::not_found);
-  EXPECT_EQ(registry.set_labels(node("x"), {}, kBy, kNow).error().code(), Code::not_found);
+  EXPECT_EQ(registry.change_labels(node("x"), {}, kBy, kNow).error().code(), Code::not_found);
 }
 
 TEST_F(RegistryTest, TheAuditLogIsBoundedAndAFloodOfRefusalsPushesNothingElseOut) {
