@@ -156,7 +156,7 @@ class CommandLine {
   std::optional<Command> command_;
 
   // What options leave behind; each subcommand takes what it has.
-  std::optional<std::filesystem::path> dir_, out_, from_;
+  std::optional<std::filesystem::path> dir_, out_, in_;
   std::vector<pki::HostName> names_;
   std::optional<NodeName> node_;
   std::optional<pki::Fingerprint> fingerprint_;
@@ -366,10 +366,10 @@ void CommandLine::add_backup() {
   backup.final_callback([this] { command_ = BackupCommand{*dir_, *out_}; });
 
   CLI::App& restore = command(app_, "restore", "Make a cloud's folder from a backup");
-  option(restore, "--from", from_, "FILE", "what `fairlead backup` made")->required();
+  option(restore, "--in", in_, "FILE", "what `fairlead backup` made")->required();
   option(restore, "--dir", dir_, "DIR", "the folder to make; must not exist or be empty")->required();
   restore.footer("Tokens in it are revoked. Nodes that have joined since are unknown to it, nodes that were revoked since are let in.");
-  restore.final_callback([this] { command_ = RestoreCommand{*from_, *dir_}; });
+  restore.final_callback([this] { command_ = RestoreCommand{*in_, *dir_}; });
 }
 
 void CommandLine::add_run() {

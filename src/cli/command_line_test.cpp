@@ -102,7 +102,7 @@ TEST(CommandLine, LabelsAreSetAndTakenAway) {
 
 TEST(CommandLine, BackupAndRestoreSayWhatFromAndWhereTo) {
   EXPECT_EQ(parsed<BackupCommand>("backup --dir d --out f").out, "f");
-  EXPECT_EQ(parsed<RestoreCommand>("restore --from f --dir d").file, "f");
+  EXPECT_EQ(parsed<RestoreCommand>("restore --in f --dir d").file, "f");
   EXPECT_FALSE(parse("backup --dir d"));
   EXPECT_FALSE(parse("restore --dir d"));
 }

@@ -90,7 +90,7 @@ def test_a_cloud_comes_back_from_its_backup(site):
     assert backup.stat().st_mode & 0o777 == 0o600
     site.cloud.process.kill()
     site.cloud.folder.rename(site.cloud.folder.with_name("lost"))
-    site.fairlead("restore", "--from", backup, "--dir", site.cloud.folder)
+    site.fairlead("restore", "--in", backup, "--dir", site.cloud.folder)
     site.start_cloud()
     site.wait_connected(NODE, 30)
     assert site.tokens()[left["id"]]["state"] == "revoked"
