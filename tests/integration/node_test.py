@@ -1,17 +1,25 @@
 """What an operator decides about nodes while they are connected; and a cloud that is made anew from its backup."""
+import contextlib
 import json
+import subprocess
+import tarfile
 import time
 
 import pytest
 
 import netlab
+from netlab import manifests
+from netlab.site import LINK_PORT
 
 from conftest import binary_of
 from join_site import JoinSite
-from ways import NODE
+from ways import NODE, Greeter, Way, way_of
 
 CUT_SECONDS = 1.0
 STAYS_OUT_SECONDS = 4  # an edge tries several times in that
+LABEL_SECONDS = 2
+JOINS = 2000
+RESTORED = 8
 
 
 @pytest.fixture
@@ -20,6 +28,14 @@ def site(lab, request):
     here.init("127.0.0.1")
     here.start_cloud()
     return here
+
+
+@pytest.fixture
+def load(request):
+    program = binary_of(request).parent / "join_load"
+    if not program.exists():
+        pytest.skip(f"{program} is not there: build the target join_load")
+    return program
 
 
 def node(site, *words, check=True):
@@ -94,3 +110,95 @@ def test_a_cloud_comes_back_from_its_backup(site):
     site.start_cloud()
     site.wait_connected(NODE, 30)
     assert site.tokens()[left["id"]]["state"] == "revoked"
+
+
+def test_a_running_flow_of_a_revoked_node_is_cut(site):
+    """Also when the node does not hear of it, and goes on from another address once it can send again."""
+    edge = site.join(site.token(), NODE)
+    if not site.lab.namespaced:
+        pytest.skip(site.lab.note)
+    client, target = way_of(site, "cloud-to-edge").pair()
+    link = netlab.link.replace(site.lab, "edge", "rtt=10ms")
+    client.sendall(b"before")
+    assert target.recv(100) == b"before"
+    link.down()
+    node(site, "revoke", NODE)
+    begin = time.monotonic()
+    with contextlib.suppress(ConnectionResetError):
+        assert client.recv(100) == b""
+    took = time.monotonic() - begin
+    print(f"flow cut {took:.3f} s after the order")
+    assert took < CUT_SECONDS
+    link.rebind()
+    link.up()
+    target.sendall(b"from elsewhere")  # over the session that the edge still believes in
+    edge.process.wait_for_log("has revoked your certificate", 40)
+    assert not site.connected(NODE)
+    assert site.cloud.metric("fairlead_sessions") == 0
+
+
+def test_a_label_decides_where_connections_go(site):
+    """As soon as it is set, and no longer than it is."""
+    site.join(site.token(), NODE)
+    entrance, port = site.lab.port(18080), site.lab.port(8080)
+    Greeter(site.lab.edge, port, b"berlin")
+    site.cloud.rules("web", manifests.tcp("web", entrance, "{nodeSelector: {site: berlin}}", port))
+    site.lab.cloud.wait_listening(entrance)
+    way = Way(site, site.cloud, site.edges[NODE], entrance, port)
+    assert way.greeting() == b""
+    for change, greeting in (("site=berlin", b"berlin"), ("site=paris", b""), ("site=berlin", b"berlin"), ("site-", b"")):
+        begin = time.monotonic()
+        node(site, "label", NODE, change)
+        netlab.until(lambda: way.greeting() == greeting, LABEL_SECONDS, f"{change} in force")
+        print(f"{change} in force after {time.monotonic() - begin:.2f} s")
+
+
+def test_a_backup_under_joins_has_all_that_were_in_before_it(site, load):
+    """Nothing that was acknowledged is missing, nothing is half there, and joins are not held up."""
+    site.join(site.token(), NODE)
+    token = site.token("--uses", str(JOINS))
+    told, backups = site.lab.folder / "told", []
+    with told.open("w") as out:
+        joins = subprocess.Popen(site.lab.cloud.command([load, f"127.0.0.1:{LINK_PORT}", token["caPin"], "good", JOINS, token["token"], 8]),
+                                 stdout=out)
+    while joins.poll() is None:
+        acknowledged = [line.strip().split(maxsplit=1) for line in told.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        backups.append((site.lab.folder / f"{len(backups)}.tar", dict(acknowledged)))
+        site.fairlead("backup", "--dir", site.cloud.folder, "--out", backups[-1][0])
+    assert joins.wait(10) == 0
+    keys = site.keys()
+    assert len(keys) == JOINS + 1
+    original, counts = site.cloud.folder, []
+    for archive, before in backups[:: max(1, len(backups) // RESTORED)]:
+        site.cloud.folder = archive.with_suffix("")
+        site.fairlead("restore", "--in", archive, "--dir", site.cloud.folder)
+        restored = site.keys()
+        assert before.items() <= restored.items() <= keys.items()
+        used = JOINS - site.tokens()[token["id"]]["usesLeft"]
+        assert used == len(restored) - 1, "a name without what it was joined with, or the other way round"
+        counts.append(used)
+    print(f"{len(backups)} backups; some restored, with {counts} of {JOINS} joins")
+    assert any(0 < used < JOINS for used in counts), "no backup was taken while edges joined"
+    site.cloud.process.kill()
+    original.rename(original.with_name("lost"))
+    site.cloud.folder.rename(original)
+    site.cloud.folder = original
+    site.start_cloud()
+    site.wait_connected(NODE, 30)
+
+
+def test_what_is_no_backup_makes_no_folder(site):
+    site.fairlead("backup", "--dir", site.cloud.folder, "--out", site.lab.folder / "good.tar")
+    whole = (site.lab.folder / "good.tar").read_bytes()
+    with tarfile.open(site.lab.folder / "foreign.tar", "w", format=tarfile.USTAR_FORMAT) as foreign:
+        foreign.add(__file__, "../outside")
+    files = {"empty.tar": b"", "half.tar": whole[: len(whole) // 2], "long.tar": whole + b"x", "other.tar": b"no tar\n" * 1000,
+             "changed.tar": whole.replace(b"BEGIN", b"BEGAN", 1), "foreign.tar": (site.lab.folder / "foreign.tar").read_bytes()}
+    for name, content in files.items():
+        (site.lab.folder / name).write_bytes(content)
+        result = site.fairlead("restore", "--in", site.lab.folder / name, "--dir", site.lab.folder / "made", check=False)
+        print(result.stderr.strip())
+        assert result.returncode == 1 and "archive" in result.stderr, f"{name}: {result.stderr}"
+        assert not (site.lab.folder / "made").exists() and not (site.lab.folder / "outside").exists()
+    result = site.fairlead("restore", "--in", site.lab.folder / "good.tar", "--dir", site.cloud.folder, check=False)
+    assert result.returncode == 1 and "exists" in result.stderr, result.stderr
