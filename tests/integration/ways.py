@@ -30,11 +30,11 @@ class Way:
 
     def greeting(self):
         """What a Greeter behind the entrance says, b"" when it cannot be reached."""
-        with self.connect(timeout=5) as client:
-            try:
+        try:
+            with self.connect(timeout=5) as client:
                 return client.recv(100)
-            except ConnectionResetError:
-                return b""
+        except ConnectionResetError:  # perhaps while it connects
+            return b""
 
 
 class Greeter:
