@@ -16,6 +16,7 @@ import pytest
 from clusters import LabCluster, TheirCluster
 from fairleads import Fairlead, FairleadLab
 from kubelab.settings import Settings
+from managed import MODES, Managed
 from pods import Pods
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ def pytest_runtest_makereport(item, call):
     for name, used in item.funcargs.items():
         if isinstance(used, Pods):
             (folder / "story.txt").write_text(used.story())
-        if isinstance(used, (LabCluster, TheirCluster)):
+        if isinstance(used, (LabCluster, TheirCluster)) and name != "managed_cluster":
             used.keep_logs(folder)
     (folder / "report.txt").write_text(report.longreprtext)
     report.sections.append(("logs", str(folder)))
@@ -127,6 +128,29 @@ def link(lab):
     link = lab.link(lab.nodes[0])
     yield link
     link.perfect()
+
+
+@pytest.fixture(scope="session", params=MODES)
+def managed_cluster(request, figures):
+    """A cluster of its own, with Fairlead as its only way between cloud and edges; a test that asks for it runs in each mode."""
+    if os.environ.get("FAIRLEAD_KUBECONFIG"):
+        pytest.skip("needs the lab, and runs on the cluster of FAIRLEAD_KUBECONFIG")
+    binary = request.config.getoption("--binary")
+    assert os.access(binary, os.X_OK), f"{binary} is not there: build it first"
+    made = Managed(request.param, binary, request.config.getoption("--kube-logs") / f"fairlead-{request.param}")
+    if why := made.why_not_here():
+        pytest.skip(f"the lab cannot run here: {why}")
+    try:
+        figures.append(made.begin().said)
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def managed(managed_cluster, logs):
+    """Perfect links, all of Fairlead running."""
+    return managed_cluster
 
 
 @pytest.fixture

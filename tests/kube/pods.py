@@ -62,7 +62,10 @@ class Pods:
 
     def ask(self, image, command, node=0):
         """The last words of a program in a pod, which must end well."""
-        name = f"ask-{secrets.token_hex(4)}"
+        return self.ask_in(f"ask-{secrets.token_hex(4)}", image, command, node)
+
+    def ask_in(self, name, image, command, node=0):
+        """The same, in a pod of this name."""
         self._create(name, image, node, None, "Never", {"command": command})
         pod = self._kubectl.until(_has_ended, ASK_SECONDS, *self._named(name))
         ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]

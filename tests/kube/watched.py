@@ -29,6 +29,20 @@ class Kubectl:
             raise Refused(words, (result.stderr or result.stdout).strip())
         return result.stdout
 
+    def inside(self, namespace):
+        """The same, in a Kubernetes namespace."""
+        return Kubectl([*self._argv, "-n", namespace], self._environment)
+
+    def start(self, *words, environment=None, **options):
+        """A kubectl that runs, as a Popen."""
+        return subprocess.Popen([*self._argv, *words], env={**self._environment, **(environment or {})}, **options)
+
+    def raw(self, *words, stdin=None, timeout=120, environment=None):
+        """(status, output, error output) in bytes."""
+        result = subprocess.run([*self._argv, *words], input=stdin, capture_output=True, timeout=timeout,
+                                env={**self._environment, **(environment or {})})
+        return result.returncode, result.stdout, result.stderr
+
     def get(self, *words):
         return json.loads(self("get", *words, "-o", "json"))
 

@@ -1,5 +1,6 @@
 """The command line of `tests/kube/cluster`."""
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def _parser():
     up = command("up", "start the cluster and wait until all of it works")
     up.add_argument("--server", metavar="URL", help="where edges find the API server: a tunnel will listen there; nodes are not waited for")
     up.add_argument("--egress", metavar="FILE", type=Path, help="the API server's EgressSelectorConfiguration")
+    up.add_argument("--kubelets", metavar="FILE", type=Path, help='what kubelets get besides: {EDGE: {"config": {...}, "flags": [...]}}')
     command("wait", "approve the kubelets' serving certificates and wait until all works")
     command("status", "machines, memory, firewall, links and nodes")
     firewall = command("firewall", "what happens to new connections towards an edge (drop, at first)")
@@ -84,7 +86,8 @@ def _run(options, settings):
         case "up":
             if options.egress and not options.egress.exists():
                 raise Failed(f"no such file: {options.egress}")
-            cluster.up(settings, options.server, options.egress and options.egress.resolve())
+            kubelets = json.loads(options.kubelets.read_text()) if options.kubelets else None
+            cluster.up(settings, options.server, options.egress and options.egress.resolve(), kubelets)
         case "wait":
             cluster.wait(settings)
         case "status":

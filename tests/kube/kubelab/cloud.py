@@ -1,5 +1,5 @@
 """What runs in the cloud: the control plane, CoreDNS and kube-proxy on `cloud`, kube-proxy on `cloud2`."""
-import json
+import shutil
 from pathlib import Path
 
 from . import build, kube_proxy
@@ -30,7 +30,8 @@ def write_configuration(settings, egress):
             f"nameserver {settings.dns_service}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\n")
     etc = settings.folder("cloud") / "etc"
     (etc / "Corefile").write_text(_COREFILE.format(address=settings.address("cloud"), kubeconfig=settings.pki / "coredns.kubeconfig"))
-    (etc / "flags.json").write_text(json.dumps([f"--egress-selector-config-file={egress}"] if egress else []))
+    if egress:
+        shutil.copy(egress, etc / "egress.yaml")
 
 
 def run(settings, machine, supervisor):
@@ -58,7 +59,7 @@ def _control_plane(settings, supervisor):
         "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={pki}/sa.pub",
         f"--service-account-signing-key-file={pki}/sa.key", "--anonymous-auth=false", "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction", "--enable-bootstrap-token-auth=true",
-        *json.loads(Path("etc/flags.json").read_text())])
+        *(["--egress-selector-config-file=etc/egress.yaml"] if Path("etc/egress.yaml").exists() else [])])
     supervisor.keep("kube-controller-manager", [
         build.program(settings, "kube-controller-manager"), f"--kubeconfig={pki}/controller-manager.kubeconfig", "--leader-elect=false",
         "--use-service-account-credentials=true", "--controllers=*,tokencleaner", f"--root-ca-file={pki}/ca.crt",

@@ -17,9 +17,9 @@ _POLL_SECONDS = 0.2
 _SERVING = "kubernetes.io/kubelet-serving"
 
 
-def up(settings, server=None, egress=None):
+def up(settings, server=None, egress=None, kubelets=None):
     """Starts a cluster. Edges find the API server at the URL `server`, where a tunnel is expected to listen soon: then the nodes are not
-    waited for. Without it they connect straight to the cloud.
+    waited for. Without it they connect straight to the cloud. `kubelets`: {edge: what its kubelet gets besides} (edge.py).
     """
     if missing := requirements.missing_to_run():
         raise Missing(*missing)
@@ -42,7 +42,7 @@ def up(settings, server=None, egress=None):
     token_id, token_secret = secrets.token_hex(3), secrets.token_hex(8)
     cloud.write_configuration(settings, egress)
     for name in settings.edges:
-        edge.write_configuration(settings, name, server or settings.api_server, f"{token_id}.{token_secret}")
+        edge.write_configuration(settings, name, server or settings.api_server, f"{token_id}.{token_secret}", (kubelets or {}).get(name, {}))
     machines.start(settings, "cloud")
     _until(settings, began, lambda: [] if _answers(settings) else ["the API server"])
     say(f"API server ready after {time.monotonic() - began:.1f} s")

@@ -45,8 +45,10 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 """
 
 
-def write_configuration(settings, edge, server, token):
-    """Before the edge starts. `server` is the URL at which it finds the API server, `token` what it joins with."""
+def write_configuration(settings, edge, server, token, kubelet):
+    """Before the edge starts. `server` is the URL at which it finds the API server, `token` what it joins with, `kubelet` what its kubelet
+    gets besides: {"config": {...}, "flags": [...]}, each if it is there.
+    """
     etc = settings.folder(edge) / "etc"
     (etc / "cni").mkdir(parents=True)
     (etc / "ca.crt").write_bytes((settings.pki / "ca.crt").read_bytes())
@@ -57,7 +59,8 @@ def write_configuration(settings, edge, server, token):
             "type": "host-local", "ranges": [[{"subnet": settings.pods(edge)}]], "routes": [{"dst": "0.0.0.0/0"}]}},
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ]}))
-    (etc / "kubelet.json").write_text(json.dumps(_kubelet(settings, edge)))
+    (etc / "kubelet.json").write_text(json.dumps({**_kubelet(settings, edge), **kubelet.get("config", {})}))
+    (etc / "kubelet-flags.json").write_text(json.dumps(kubelet.get("flags", [])))
     pki.kubeconfig(settings, etc / "bootstrap.kubeconfig", server, {"token": token})
     kube_proxy.write_configuration(settings, edge, server)
 
@@ -90,7 +93,8 @@ def run(settings, edge, supervisor):
     supervisor.keep("kubelet", [
         _program(settings, "kubelet"), f"--config={_ETC}/kubelet.json",
         f"--hostname-override={edge}", f"--node-ip={settings.address(edge)}", "--root-dir=/var/lib/kubelet",
-        f"--bootstrap-kubeconfig={_ETC}/bootstrap.kubeconfig", "--kubeconfig=/var/lib/kubelet/kubeconfig"])
+        f"--bootstrap-kubeconfig={_ETC}/bootstrap.kubeconfig", "--kubeconfig=/var/lib/kubelet/kubeconfig",
+        *json.loads((_ETC / "kubelet-flags.json").read_text())])
     kube_proxy.keep(supervisor, _program(settings, "kube-proxy"))
     for name, archive in archives.items():
         if name != "pause":
