@@ -153,6 +153,18 @@ def managed(managed_cluster, logs):
     return managed_cluster
 
 
+@pytest.fixture(scope="session")
+def box(managed_cluster):
+    """A shell at the first edge of a managed cluster, that anything may be run in."""
+    return managed_cluster.pods.run("box", "busybox", command=["sleep", "100000"])
+
+
+@pytest.fixture
+def kube(managed, box):
+    """kubectl in the Kubernetes namespace of the box."""
+    return managed.kubectl.inside(managed.pods.namespace)
+
+
 @pytest.fixture
 def fairlead(lab, logs, request):
     """Fairlead's folders for a cloud; nothing runs yet."""

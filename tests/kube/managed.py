@@ -3,7 +3,11 @@
 The same lab as in clusters.py, beside it, with two more rules: the API server gets flags (or, in mode node-address, none), and the wan
 lets no edge through to the API server's port. Kubelets begin with a bootstrap token and Fairlead's entrance at 127.0.0.1:6443.
 """
+import contextlib
 import json
+import os
+import shutil
+import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +16,7 @@ import netlab
 from netlab.namespace import tool
 from netlab.site import Component, Site
 
+from api_sessions import Api
 from clusters import LabCluster
 from fairleads import FairleadLab
 from handbook import Handbook
@@ -43,7 +48,7 @@ class Managed(LabCluster):
         ours = Settings.from_environment()
         super().__init__(replace(ours, name=f"{ours.name}-{mode}", net=_NET[mode], edges=("edge1", "edge2")))
         self.folder, self._binary, self._logs = self.settings.state / "fairlead", binary, logs
-        self.lab = self.site = self.pods = None
+        self.lab = self.site = self.pods = self.api = None
 
     def begin(self):
         clock, new = netlab.Clock(), not self.was_up
@@ -57,7 +62,7 @@ class Managed(LabCluster):
             self._begin_edge(edge, new)
         said = self.command("wait").stdout
         self.said = f"{self.mode}: {clock.seconds:.1f} s from nothing; with Fairlead at both sides {said.strip().removeprefix('kubelab: ')}"
-        self.pods = Pods(self)
+        self.pods, self.api = Pods(self), Api(self)
         return self
 
     def end(self):
@@ -160,7 +165,33 @@ class Managed(LabCluster):
         edge.process = edge.host.start(name, [self.site.binary, "edge", "--dir", edge.folder])
         self.site.wait_connected(name, _CONNECTED_SECONDS)
 
-    # -- to break things
+    # -- to look at, to change, to break
+
+    def access_log(self, component):
+        """Its lines so far, as dictionaries."""
+        return [json.loads(line) for line in (self.folder / component / "access.log").read_text().splitlines()]
+
+    @contextlib.contextmanager
+    def egress_over_tcp(self):
+        """The API server reaches Fairlead by TCP with mutual TLS meanwhile, which takes a restart of it at both ends."""
+        file, book = self.settings.folder("cloud") / "etc/egress.yaml", self.book("cloud")
+        for name in ("connect-ca.pem", "client.pem", "client-key.pem"):
+            shutil.copy(self.site.cloud.folder / name, self.folder)
+        before = file.read_text()
+        file.write_text(before.split("    transport:")[0] + book.block(_TCP, "tlsConfig:"))
+        self.restart_api_server()
+        try:
+            yield
+        finally:
+            file.write_text(before)
+            self.restart_api_server()
+
+    def restart_api_server(self):
+        """kill -9; ready again on return. It is started again a second later."""
+        for pid in self.pids("kube-apiserver"):
+            os.kill(pid, signal.SIGKILL)
+            netlab.until(lambda pid=pid: not netlab.proc.alive(pid), 5, "the end of the API server")
+        netlab.until(self.api.ready, _CONNECTED_SECONDS, "a ready API server")
 
     def emulated_link(self, edge):
         return links.replace(self.settings, edge)

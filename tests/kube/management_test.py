@@ -12,18 +12,6 @@ SIZE = 100 << 20
 
 
 @pytest.fixture(scope="module")
-def box(managed_cluster):
-    """A shell at the edge that anything may be run in."""
-    return managed_cluster.pods.run("box", "busybox", command=["sleep", "100000"])
-
-
-@pytest.fixture
-def kube(managed, box):
-    """kubectl in the namespace of the box."""
-    return managed.kubectl.inside(managed.pods.namespace)
-
-
-@pytest.fixture(scope="module")
 def large(tmp_path_factory):
     """A file of 100 MB with all bytes in it, and its checksum."""
     path = tmp_path_factory.mktemp("large") / "file"

@@ -100,8 +100,15 @@ def _grpc_echo(root, work):
     return ["/grpc-echo"]
 
 
+def _edge_api(root, work):
+    """Our own: an admission webhook and an aggregated API at 8443, and a client of the API server."""
+    golang.compile_module("edge-api", _SOURCES / "edge-api", ["."], root)
+    return ["/edge-api"]
+
+
 _RECIPES = {
-    "pause": _pause, "busybox": _busybox, "nginx": _nginx, "mosquitto": _mosquitto, "echo-basic": _echo_basic, "grpc-echo": _grpc_echo}
+    "pause": _pause, "busybox": _busybox, "nginx": _nginx, "mosquitto": _mosquitto, "echo-basic": _echo_basic, "grpc-echo": _grpc_echo,
+    "edge-api": _edge_api}
 
 
 def _with_shell(root):

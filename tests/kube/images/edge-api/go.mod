@@ -1,0 +1,3 @@
+module kubelab/edge-api
+
+go 1.24.0
