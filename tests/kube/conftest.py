@@ -153,6 +153,15 @@ def managed(managed_cluster, logs):
     return managed_cluster
 
 
+@pytest.fixture
+def link_of(managed):
+    """The emulated link of an edge of the managed cluster, by name; perfect again afterwards."""
+    taken = {}
+    yield lambda edge: taken.setdefault(edge, managed.link(edge))
+    for link in taken.values():
+        link.perfect()
+
+
 @pytest.fixture(scope="session")
 def box(managed_cluster):
     """A shell at the first edge of a managed cluster, that anything may be run in."""

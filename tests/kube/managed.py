@@ -20,7 +20,7 @@ from api_sessions import Api
 from clusters import LabCluster
 from fairleads import FairleadLab
 from handbook import Handbook
-from kubelab import links, machines, network
+from kubelab import machines, network
 from kubelab.settings import API_PORT, WAN, Settings
 from pods import Pods
 
@@ -30,6 +30,7 @@ _NET = {EGRESS: "10.92", NODE_ADDRESS: "10.93"}
 _MANAGED = "A managed cluster: node-address"
 _TCP = "TCP instead of the UNIX socket"
 _CONNECTED_SECONDS = 20
+_DRAIN_SECONDS = 15
 # Besides NAT. What it counts went past Fairlead.
 _ONLY_FAIRLEAD = """\
 table inet only_fairlead
@@ -171,6 +172,11 @@ class Managed(LabCluster):
         """Its lines so far, as dictionaries."""
         return [json.loads(line) for line in (self.folder / component / "access.log").read_text().splitlines()]
 
+    def restart_edge(self, name):
+        self.site.edges[name].process.stop(_DRAIN_SECONDS)
+        self.site.wait_gone(name, _CONNECTED_SECONDS)
+        self.start_edge(name)
+
     @contextlib.contextmanager
     def egress_over_tcp(self):
         """The API server reaches Fairlead by TCP with mutual TLS meanwhile, which takes a restart of it at both ends."""
@@ -192,9 +198,6 @@ class Managed(LabCluster):
             os.kill(pid, signal.SIGKILL)
             netlab.until(lambda pid=pid: not netlab.proc.alive(pid), 5, "the end of the API server")
         netlab.until(self.api.ready, _CONNECTED_SECONDS, "a ready API server")
-
-    def emulated_link(self, edge):
-        return links.replace(self.settings, edge)
 
     def pids(self, program):
         """Of all processes of the lab with this name."""
