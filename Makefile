@@ -7,7 +7,7 @@ export FAIRLEAD_SIM_SEEDS TEST_TIMEOUT JOBS
 
 build = cmake --build --preset $(1) -j $(JOBS) --target
 
-.PHONY: help setup release dev demo test test-long test-kube bench lint asan tsan fuzz clean
+.PHONY: help setup release dev demo test test-long test-kube bench bench-link lint asan tsan fuzz clean
 .DEFAULT_GOAL := help
 
 help:        ## what there is
@@ -42,6 +42,10 @@ test-kube: release  ## the tests in a Kubernetes cluster, which is built first (
 bench: build/release/build.ninja  ## measure, beside other tunnels; results in bench/results
 	$(call build,release) all benches
 	bench/run
+
+bench-link: build/release/build.ninja  ## the link on a bad network, beside other tunnels; plots in docs/bench
+	$(call build,release) all benches
+	bench/run-link --docs
 
 lint: release  ## all lints; clang-tidy on what changed (ALL=1: on everything)
 	@status=0; for lint in includes co_await hygiene format tidy; do tools/lint/$$lint || status=1; done; exit $$status

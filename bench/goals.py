@@ -53,7 +53,11 @@ _HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.
 
 
 def _goal(name, value, relation, bound):
-    return name, value, f"{relation}{bound}", value is not None and _HOLDS[relation](value, bound)
+    return name, value, f"{relation}{bound}", holds(value, relation, bound)
+
+
+def holds(value, relation, bound):
+    return value is not None and _HOLDS[relation](value, bound)
 
 
 def goal_lines(rounds):
@@ -107,12 +111,12 @@ def table(test, rounds):
         parts = [columns]
     lines = [f"{_TITLES[test]} (medians of {len(rounds)})"]
     for part in parts:
-        lines += _grid([["", *(heading for heading, _, _ in part)],
+        lines += grid([["", *(heading for heading, _, _ in part)],
                         *([peer, *(_cell(median(rounds, peer, key), form) for _, key, form in part)] for peer in peers)])
     ours = US_HTTP if test == "http" else US
     others = [peer for peer in peers if peer != ours]
     if test in _COMPARED and ours in peers and others:
-        lines += _grid([[f"{ours} : peer", *_COMPARED[test]],
+        lines += grid([[f"{ours} : peer", *_COMPARED[test]],
                         *([peer, *(_cell(ratio(rounds, key, peer, ours), ".2f") for key in _COMPARED[test])] for peer in others)])
     return lines
 
@@ -121,7 +125,7 @@ def _cell(value, form):
     return "-" if value is None else format(value, form)
 
 
-def _grid(rows):
+def grid(rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths)))
             for row in rows] + [""]

@@ -1,4 +1,6 @@
-"""How to start the two halves of each tunnel. A new peer is a class with `name`, `missing()` and `start(world)`."""
+"""How to start the two halves of each tunnel. A new peer is a class with `name`, `missing()` and `start(world)`, which carries each of
+`world.services` that it can; `datagrams` says whether it can carry UDP.
+"""
 import getpass
 import os
 import shutil
@@ -10,6 +12,7 @@ from netlab import http_rules, manifests, site
 
 from world import ENTRANCE_PORT, SERVICE_PORT
 
+NODE = "edge-a"
 RATHOLE_VERSION = "0.5.0"
 TUNNEL_PORT = 7000
 _STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
@@ -18,17 +21,19 @@ _STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 class Direct:
     """No tunnel, no TLS: the client dials the edge over the wire."""
     name = "direct"
+    datagrams = True
 
     def missing(self, build):
         return None
 
     def start(self, world):
-        world.url = f"http://{world.edge.address}:{SERVICE_PORT}"
+        world.dial_the_edge()
 
 
 class NginxTls:
     """nginx as a TCP proxy on both sides, TLS 1.3 between them; the cloud dials the edge, so there can be no NAT."""
     name = "nginx-tls"
+    datagrams = False
 
     def missing(self, build):
         return None if _STREAM_MODULE.exists() else f"{_STREAM_MODULE} (libnginx-mod-stream)"
@@ -52,6 +57,7 @@ class NginxTls:
 class Rathole:
     """TLS, one connection over the link for each connection of a user; its defaults."""
     name = "rathole"
+    datagrams = True
 
     @property
     def program(self):
@@ -73,9 +79,11 @@ type = "tls"
 [server.transport.tls]
 pkcs12 = "{tls.pkcs12}"
 pkcs12_password = "bench"
-[server.services.web]
-bind_addr = "127.0.0.1:{ENTRANCE_PORT}"
-""")
+""" + "".join(f"""
+[server.services.{service.name}]
+type = "{service.protocol}"
+bind_addr = "127.0.0.1:{service.entrance}"
+""" for service in world.services))
         client = world.write("rathole-edge.toml", f"""
 [client]
 remote_addr = "{world.cloud.address}:{TUNNEL_PORT}"
@@ -85,9 +93,11 @@ type = "tls"
 [client.transport.tls]
 trusted_root = "{tls.ca}"
 hostname = "bench.test"
-[client.services.web]
-local_addr = "127.0.0.1:{SERVICE_PORT}"
-""")
+""" + "".join(f"""
+[client.services.{service.name}]
+type = "{service.protocol}"
+local_addr = "127.0.0.1:{service.port}"
+""" for service in world.services))
         quiet = {"RUST_LOG": "warn"}
         world.start_cloud(self.program, "--server", server, env=quiet)
         world.start_edge(self.program, "--client", client, env=quiet)
@@ -96,6 +106,7 @@ local_addr = "127.0.0.1:{SERVICE_PORT}"
 class OpenSsh:
     """ssh -R: all connections of users in one connection over the link."""
     name = "openssh"
+    datagrams = False
 
     def missing(self, build):
         return None if shutil.which("sshd") and shutil.which("ssh") else "openssh-server, openssh-client"
@@ -119,17 +130,21 @@ UsePAM no
 """)
         world.start_cloud(shutil.which("sshd"), "-D", "-e", "-f", config)
         world.cloud.wait_listening(TUNNEL_PORT)
+        forwards = [word for service in world.services if service.protocol == "tcp"
+                    for word in ("-R", f"127.0.0.1:{service.entrance}:127.0.0.1:{service.port}")]
         world.start_edge("ssh", "-F", "none", "-N", "-p", str(TUNNEL_PORT), "-i", folder / "user", "-o", f"UserKnownHostsFile={known}",
                          "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes",
-                         "-R", f"127.0.0.1:{ENTRANCE_PORT}:127.0.0.1:{SERVICE_PORT}", f"{getpass.getuser()}@{world.cloud.address}")
+                         *forwards, f"{getpass.getuser()}@{world.cloud.address}")
 
 
 class Fairlead:
-    """What is measured: default configuration, one rule for TCP."""
+    """What is measured: default configuration, one rule for each service."""
     name = "fairlead"
+    datagrams = True
 
-    def rules(self):
-        return manifests.to_node("web", ENTRANCE_PORT, "edge-a", SERVICE_PORT)
+    def rules(self, service):
+        entrance = manifests.udp_to_node if service.protocol == "udp" else manifests.to_node
+        return entrance(service.name, service.entrance, NODE, service.port)
 
     def missing(self, build):
         return None if os.access(build / "fairlead", os.X_OK) else f"{build}/fairlead"
@@ -137,18 +152,21 @@ class Fairlead:
     def start(self, world):
         here = world.site = site.Site(world.lab, world.build / "fairlead")
         here.init()
-        here.issue("edge-a")
-        here.cloud.rules("web", self.rules())
+        here.issue(NODE)
+        for service in world.services:
+            here.cloud.rules(service.name, self.rules(service))
         world.cloud_processes.append(here.start_cloud())
-        world.edge_processes.append(here.start_edge("edge-a"))
+        world.edge_processes.append(here.start_edge(NODE, connected=world.waits))
 
 
 class FairleadHttp(Fairlead):
-    """The same with an HTTPRoute: each request is read, matched and carried by itself."""
+    """The same with an HTTPRoute for what is asked by HTTP: each request is read, matched and carried by itself."""
     name = "fairlead-http"
 
-    def rules(self):
-        return http_rules.entrance("web", ENTRANCE_PORT, "edge-a", SERVICE_PORT)
+    def rules(self, service):
+        if service.name != "web":
+            return super().rules(service)
+        return http_rules.entrance(service.name, service.entrance, NODE, service.port)
 
 
 ALL = [Direct(), NginxTls(), Rathole(), OpenSsh(), Fairlead(), FairleadHttp()]

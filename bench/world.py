@@ -3,6 +3,7 @@
 Nothing is kept between rounds: every round has fresh namespaces and processes, so that no peer profits from an earlier one.
 """
 import contextlib
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -18,14 +19,26 @@ FILES = {"1k": 1000, "100m": 10**8, "1g": 10**9}
 ANSWER_SECONDS = 30
 
 
+@dataclasses.dataclass
+class Service:
+    """What the edge offers at `port`, and where clients in the cloud find the peer's way to it."""
+    name: str
+    protocol: str
+    entrance: int
+    port: int
+
+
+WEB = Service("web", "tcp", ENTRANCE_PORT, SERVICE_PORT)
+
+
 @contextlib.contextmanager
-def material():
+def material(files=FILES):
     """Files to serve, in memory, and certificates for the peers that need some."""
-    in_memory = "/dev/shm" if shutil.disk_usage("/dev/shm").free > 2 * FILES["1g"] else None
+    in_memory = "/dev/shm" if shutil.disk_usage("/dev/shm").free > 2 * max(files.values()) else None
     with tempfile.TemporaryDirectory(prefix=owner.name(""), dir=in_memory) as www, \
             tempfile.TemporaryDirectory(prefix=owner.name("")) as tls:
         block = os.urandom(10**6)
-        for name, size in FILES.items():
+        for name, size in files.items():
             with open(f"{www}/{name}", "wb") as file:
                 for offset in range(0, size, len(block)):
                     file.write(block[:min(len(block), size - offset)])
@@ -35,7 +48,7 @@ def material():
 
 class Material:
     def __init__(self, www, tls):
-        self.www = www
+        self.www, self.tls = www, tls
         self.ca, self.certificate, self.key, self.pkcs12 = (tls / name for name in ("ca.pem", "server.pem", "server.key", "server.p12"))
 
 
@@ -54,13 +67,30 @@ def _certificates(folder):
 
 
 class World:
-    """`cloud_processes` and `edge_processes` are the peer's own; `url` is its entrance, for programs in the cloud."""
+    """`cloud_processes` and `edge_processes` are the peer's own; `url` is its entrance, for programs in the cloud. `waits`: a peer that is
+    started should be connected on return, if it can tell.
+    """
+    waits = True
 
-    def __init__(self, lab, material, build):
+    def __init__(self, lab, material, build, services=(WEB,)):
+        self.services = list(services)
         self.lab, self.material, self.build = lab, material, build
         self.cloud, self.edge, self.folder = lab.cloud, lab.edge, lab.folder
         self.cloud_processes, self.edge_processes = [], []
-        self.url = f"http://127.0.0.1:{ENTRANCE_PORT}"
+        self._direct = False
+
+    def dial_the_edge(self):
+        """Clients go to the services themselves from now on, not through a tunnel."""
+        self._direct = True
+
+    def at(self, name):
+        """(address, port) where clients in the cloud reach that service."""
+        service = next(service for service in self.services if service.name == name)
+        return (self.edge.address, service.port) if self._direct else ("127.0.0.1", service.entrance)
+
+    @property
+    def url(self):
+        return "http://{}:{}".format(*self.at("web"))
 
     def write(self, name, text):
         path = self.folder / name

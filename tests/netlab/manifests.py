@@ -44,3 +44,8 @@ def to_node(name, port, node, target_port, target_address="127.0.0.1"):
 def to_cloud(name, port, target_port, target_address="127.0.0.1"):
     """An entrance on the edge to a service in the cloud."""
     return tcp(name, port, "{cloud: {}}", target_port, target_address, gateway_class="fairlead-edge")
+
+
+def udp_to_node(name, port, node, target_port, target_address="127.0.0.1"):
+    """An entrance for datagrams in the cloud to a service on a node."""
+    return to_node(name, port, node, target_port, target_address).replace("protocol: TCP", "protocol: UDP").replace("TCPRoute", "UDPRoute")

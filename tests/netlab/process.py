@@ -2,6 +2,7 @@
 import os
 import signal
 import subprocess
+import time
 
 from . import proc
 from .wait import until
@@ -17,6 +18,7 @@ class Process:
     def __init__(self, name, argv, log, env=None, ends=False):
         self.name, self.argv, self.log = name, argv, log
         self._asked_to_end = ends
+        self.started = time.monotonic()
         with open(log, "ab") as out:
             self._popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *argv], stdin=subprocess.PIPE, stdout=out, stderr=out,
                                            env={**os.environ, **(env or {})}, start_new_session=True)
@@ -48,6 +50,11 @@ class Process:
             self._asked_to_end = True
         if self.alive:
             self._popen.send_signal(number)
+
+    def say(self, line):
+        """A line on its standard input."""
+        self._popen.stdin.write(line.encode() + b"\n")
+        self._popen.stdin.flush()
 
     def close_input(self):
         self._asked_to_end = True
