@@ -94,6 +94,7 @@ CloudApp::~CloudApp() {
   admin_.reset();
   // Loops run no more. First the tasks, then what they use, on all loops; the loops themselves go last, with what was posted to them.
   for (auto& at : loops_) at->tasks.reset();
+  cluster_.reset();
   for (auto& at : loops_) at->plugins->end_ingresses();
   for (auto& at : loops_) at->link.reset();
   for (auto& at : loops_) at->joins.reset();
@@ -175,8 +176,9 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
                                .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
   at.renewals->set_renewed([link = at.link.get()](const NodeName& node, const pki::Certificate& c) { link->renewed(node, c); });
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
-  const auto is_edge = [this](const NodeName& node) { return enrolled_.contains(node) || nodes_.knows(node); };
-  at.plugins->kube_connect().set_find([is_edge](const net::HostPort& target) { return kube_plugin::by_name(target, is_edge); });
+  at.plugins->kube_connect().set_find([this, &at](const net::HostPort& target) {
+    return kube_plugin::look_up(target, *at.directory, [this](const NodeName& node) { return standing(node); }, at.turn++);
+  });
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
   return {};
@@ -189,6 +191,7 @@ Result<void> CloudApp::build_kube() {
     kube_rules_ = std::make_shared<const KubeRules>();
     return {};
   }
+  TRY(build_cluster());
   TRY_ASSIGN(kube_rules_, kube_.begin(config, edges()));
   for (auto& each : loops_) apply(*each, kube_rules_);
   if (!config.connect.socket.empty()) {
@@ -204,6 +207,22 @@ Result<void> CloudApp::build_kube() {
   return {};
 }
 
+Result<void> CloudApp::build_cluster() {
+  if (!config_.kube.cluster.named()) return {};
+  TRY_ASSIGN(auto access, cluster_access(config_.kube, options_.dir));
+  CloudLoop& main = *loops_.front();
+  cluster_ =
+      std::make_unique<KubeCluster>(main.network, std::move(access), config_.kube, [this](std::shared_ptr<const kube::Directory> made) {
+        for (auto& at : loops_) at->loop.post([where = at.get(), made] { where->directory = made; });
+      });
+  return {};
+}
+
+kube::Standing CloudApp::standing(const NodeName& node) const {
+  if (nodes_.find(node)) return kube::Standing::connected;
+  return enrolled_.contains(node) || nodes_.knows(node) ? kube::Standing::away : kube::Standing::stranger;
+}
+
 std::set<NodeName> CloudApp::edges() const {
   std::set<NodeName> names = enrolled_;
   for (const auto& [node, entry] : nodes_.all())
@@ -214,6 +233,7 @@ std::set<NodeName> CloudApp::edges() const {
 void CloudApp::apply(CloudLoop& at, std::shared_ptr<const KubeRules> rules) {
   const bool main = &at == loops_.front().get();
   if (put_in_force(*at.plugins, *rules, at.kube_failed, main)) kube_.retry_soon();
+  if (main && cluster_) cluster_->apply(*rules);
   if (main) kube_rules_ = std::move(rules);
 }
 
@@ -362,8 +382,10 @@ Task<std::string> CloudApp::status_json() {
     std::ranges::move(one.failed, std::back_inserter(all.failed));
     std::ranges::move(one.kube_failed, std::back_inserter(all.kube_failed));
   }
+  std::vector<std::string> problems = rules_.problems();
+  if (cluster_) std::ranges::move(cluster_->problems(), std::back_inserter(problems));
   co_return cloud_status_json(nodes_.all(), all.sessions, with_doors(rules_.listeners(all.failed), *kube_rules_, all.kube_failed),
-                              rules_.problems());
+                              problems);
 }
 
 Task<std::string> CloudApp::objects_json(std::string kind) {

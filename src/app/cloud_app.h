@@ -13,6 +13,7 @@
 #include "app/file_watch.h"
 #include "app/host.h"
 #include "app/in_force.h"
+#include "app/kube_cluster.h"
 #include "app/kube_side.h"
 #include "app/pages.h"
 #include "app/rules.h"
@@ -47,6 +48,9 @@ class CloudApp final : private Inspect {
            std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
   Result<void> build_kube();
+  Result<void> build_cluster();
+  // Of what is known of a node to the kube plug-in. Any thread.
+  kube::Standing standing(const NodeName& node) const;
   // Those that had a name when this began, and those that came since.
   std::set<NodeName> edges() const;
   Result<void> build_loop(std::size_t index, std::unique_ptr<net::DatagramSocket> socket, const quic::EndpointSecrets& secrets);
@@ -95,6 +99,7 @@ class CloudApp final : private Inspect {
   KubeSide kube_;
   std::shared_ptr<const KubeRules> kube_rules_;  // in force; of the main loop
   std::vector<std::unique_ptr<CloudLoop>> loops_;
+  std::unique_ptr<KubeCluster> cluster_;          // of the main loop; null: none is named
   std::unique_ptr<enrol::RegistryThread> state_;  // posts to the loops
   std::vector<link::CloudLink::Sibling> link_siblings_;
   std::unique_ptr<quic::StrayExchange> strays_;

@@ -8,6 +8,7 @@
 #include "app/plugins.h"
 #include "enrol/join_server.h"
 #include "enrol/renewal_egress.h"
+#include "kube/directory.h"
 #include "link/cloud_link.h"
 #include "net/real_network.h"
 #include "quic/endpoint.h"
@@ -26,6 +27,8 @@ struct CloudLoop {
   std::unique_ptr<enrol::JoinServer> joins;
   std::unique_ptr<enrol::RenewalEgress> renewals;
   std::unique_ptr<link::CloudLink> link;
+  std::shared_ptr<const kube::Directory> directory = kube::Directory::empty();
+  std::uint64_t turn = 0;                // of the endpoints of Services
   ListenerFailures failed, kube_failed;  // listeners of the last apply
   std::unique_ptr<Scope> tasks;
 };

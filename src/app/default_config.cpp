@@ -32,6 +32,11 @@ std::string_view default_cloud_config() {
 
 #kube:                     # docs/KUBERNETES.md; without this section none of it runs
 #  apiServers: []          # ADDRESS:PORT that edges are led to
+#  cluster:                # to know what is at which edge: Nodes, Pods, Services
+#    kubeconfig: kubeconfig  # in this folder, or an absolute path
+#    context: ""           # of the kubeconfig; its current one
+#    inCluster: false      # instead of a kubeconfig: as the Pod that this is
+#    edges: {}             # labels of Nodes that are edges, besides those that have joined
 #  connect:                # the way of the API server to nodes: EgressSelector, HTTPConnect
 #    socket: connect.sock  # in this folder, or an absolute path; "" for none
 #    listen: 127.0.0.1:8132  # the same over TCP with TLS; needs the three files

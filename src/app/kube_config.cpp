@@ -33,6 +33,18 @@ void decode_connect(const Field& f, CloudKubeConfig::Connect& connect) {
     f.error("listen needs certificate, key and clientCA: who may open tunnels is decided by a client certificate");
 }
 
+void decode_cluster(const Field& f, CloudKubeConfig::Cluster& cluster) {
+  {
+    Object o(f);
+    o.optional("kubeconfig", cluster.kubeconfig);
+    o.optional("context", cluster.context);
+    o.optional("inCluster", cluster.in_cluster);
+    o.optional("edges", cluster.edges);
+  }
+  if (cluster.in_cluster == !cluster.kubeconfig.empty())
+    f.error("a cluster is named by its kubeconfig, or by inCluster: true in a Pod of it");
+}
+
 void decode_kubelet(const Field& f, CloudKubeConfig& config) {
   {
     Object o(f);
@@ -50,6 +62,7 @@ void decode(const Field& f, CloudKubeConfig& config) {
   config.on = true;
   Object o(f);
   o.optional("apiServers", route::list_of(config.api_servers, 0, kMaxApiServers));
+  o.optional("cluster", [&](const Field& c) { decode_cluster(c, config.cluster); });
   o.optional("connect", [&](const Field& c) { decode_connect(c, config.connect); });
   o.optional("kubelet", [&](const Field& k) { decode_kubelet(k, config); });
 }

@@ -6,6 +6,7 @@
 
 #include "net/address.h"
 #include "route/egress_policy.h"
+#include "route/values.h"
 
 namespace fairlead::app {
 
@@ -18,7 +19,15 @@ struct CloudKubeConfig {
     std::string certificate, key, client_ca;
     std::optional<std::vector<route::EgressRule>> direct;  // none: nothing
   };
+  // Which cluster, to know what of it is at which edge.
+  struct Cluster {
+    std::string kubeconfig, context;
+    bool in_cluster = false;
+    route::Labels edges;  // of Nodes that are edges; none: only those that Fairlead knows
+    bool named() const { return in_cluster || !kubeconfig.empty(); }
+  };
   bool on = false;  // the section is there
+  Cluster cluster;
   std::vector<net::SocketAddress> api_servers;
   Connect connect;
   KubeletMode mode = KubeletMode::connect;

@@ -56,7 +56,9 @@ Result<Access> access_by_kubeconfig(const KubeconfigOptions& options) {
                                           .hosts = {}};
   Access access;
   access.source = options.file.native();
-  access.servers = options.servers.empty() ? std::vector{config.server} : options.servers;
+  access.servers = {config.server};
+  for (const net::HostPort& other : options.more)
+    if (other.to_text() != config.server.to_text()) access.servers.push_back(other);
   access.server_name = config.server_name;
   access.path = config.path;
   TRY_ASSIGN(access.tls, net::TlsClient::make(std::move(tls)));

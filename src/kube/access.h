@@ -32,11 +32,11 @@ struct Access {
 };
 using LoadAccess = std::move_only_function<Result<Access>()>;
 
-// `servers`: to be used instead of the one that the file names, if any; their certificates must be for the same name as its.
+// `more`: other servers of the same cluster, tried after the one that the file names; their certificates must be for the same name as its.
 struct KubeconfigOptions {
   std::filesystem::path file;
   std::string context;
-  std::vector<net::HostPort> servers;
+  std::vector<net::HostPort> more;
 };
 Result<Access> access_by_kubeconfig(const KubeconfigOptions& options);
 

@@ -132,22 +132,23 @@ TEST_F(AccessTest, FilesOfAKubeconfigAreRelativeToIt) {
   write("token", " abc\n");
   write("config", config(R"(server: "https://a.example:6443", certificate-authority: ca.pem)",
                          "client-certificate: me.pem, client-key: me-key.pem, tokenFile: token, token: old"));
-  const auto access = access_by_kubeconfig({.file = dir / "config", .context = "", .servers = {}});
+  const auto access = access_by_kubeconfig({.file = dir / "config", .context = "", .more = {}});
   ASSERT_TRUE(access) << access.error().describe();
   EXPECT_EQ(access->servers.front().to_text(), "a.example:6443");
   EXPECT_EQ(access->server_name, "a.example");
   EXPECT_EQ(access->token.reveal(), "abc") << "the file goes before the text";
   write("token", "new");
-  EXPECT_EQ(access_by_kubeconfig({.file = dir / "config", .context = "", .servers = {}})->token.reveal(), "new");
+  EXPECT_EQ(access_by_kubeconfig({.file = dir / "config", .context = "", .more = {}})->token.reveal(), "new");
 
-  const auto others = access_by_kubeconfig({.file = dir / "config", .context = "", .servers = {{"10.0.0.2", 6443}, {"10.0.0.3", 6443}}});
-  EXPECT_EQ(others->servers.size(), 2U);
+  const auto others = access_by_kubeconfig({.file = dir / "config", .context = "", .more = {{"10.0.0.2", 6443}, {"a.example", 6443}}});
+  ASSERT_EQ(others->servers.size(), 2U);
+  EXPECT_EQ(others->servers[1].to_text(), "10.0.0.2:6443");
   EXPECT_EQ(others->server_name, "a.example") << "the certificate's name is that of the file";
 }
 
 TEST_F(AccessTest, FilesThatAreMissingOrWrongAreNamed) {
   write("config", config(R"(server: "https://a.example:6443", certificate-authority: ca.pem)", "token: abc"));
-  const auto load = [&] { return access_by_kubeconfig({.file = dir / "config", .context = "", .servers = {}}); };
+  const auto load = [&] { return access_by_kubeconfig({.file = dir / "config", .context = "", .more = {}}); };
   EXPECT_THAT(load().error().describe(), HasSubstr("ca.pem"));
   write("ca.pem", "no certificate");
   EXPECT_THAT(load().error().describe(), HasSubstr("ca.pem"));

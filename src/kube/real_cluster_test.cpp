@@ -23,7 +23,7 @@ class RealCluster : public ::testing::Test {
     kubeconfig = file;
   }
   LoadAccess load() {
-    return [this] { return access_by_kubeconfig({.file = kubeconfig, .context = "", .servers = {}}); };
+    return [this] { return access_by_kubeconfig({.file = kubeconfig, .context = "", .more = {}}); };
   }
   Task<Result<void>> until_told(std::function<bool()> enough) {
     while (!directory || !enough()) co_await told.wait();

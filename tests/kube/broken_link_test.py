@@ -1,4 +1,5 @@
 """The link of an edge, slow, lossy or broken, while a real cluster uses it."""
+import itertools
 import socket
 
 import netlab
@@ -16,21 +17,30 @@ class Echo:
         self._server.bind((lab.settings.address("cloud"), 0))
         with network.network(lab.settings, edge).entered():
             self._client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.seen_from = None
+        self.seen_from, self._questions = None, map(str, itertools.count())
 
     def __call__(self, patience=2):
         """Seconds until the answer, or None."""
         for end in (self._server, self._client):
             end.settimeout(patience)
         clock = netlab.Clock()
-        self._client.sendto(b"there?", self._server.getsockname())
+        question = next(self._questions).encode()
+        self._client.sendto(question, self._server.getsockname())
         try:
-            _, self.seen_from = self._server.recvfrom(100)
-            self._server.sendto(b"yes", self.seen_from)
-            self._client.recv(100)
+            self.seen_from = self._until(question, self._server)
+            self._server.sendto(question, self.seen_from)
+            self._until(question, self._client)
         except TimeoutError:
             return None
         return clock.seconds
+
+    @staticmethod
+    def _until(question, end):
+        """From where it came; what came late of earlier ones is passed over."""
+        while True:
+            data, source = end.recvfrom(100)
+            if data == question:
+                return source
 
     def close(self):
         self._server.close()

@@ -85,7 +85,7 @@ class Site:
     def start_cloud(self, *more):
         listen = [] if self.lab.namespaced else ["--listen", self.link_address]
         process = self.cloud.start(*listen, *more)
-        until(lambda: self.cloud.admin("/readyz")[0] == 200 or not process.alive, CONNECT_SECONDS, f"ready cloud, {process.log}")
+        until(lambda: not process.alive or self.cloud.admin("/readyz")[0] == 200, CONNECT_SECONDS, f"ready cloud, {process.log}")
         assert process.alive, f"the cloud ended with status {process.status}: {process.log_text()}"
         return process
 

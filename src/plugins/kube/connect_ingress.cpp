@@ -160,7 +160,7 @@ Task<void> ConnectIngress::tunnel(Client& client) {
       co_return;
     }
     case Where::Way::direct: {
-      auto going = to_neighbour(client);
+      auto going = to_neighbour(client, std::move(where.target));
       co_await going;
       co_return;
     }
@@ -228,10 +228,11 @@ Task<void> ConnectIngress::to_edge(Client& client, Where where) {
   line.bytes_out = flow.bytes_in();
 }
 
-Task<void> ConnectIngress::to_neighbour(Client& client) {
+// `instead`: of what was asked for; "" if that is it.
+Task<void> ConnectIngress::to_neighbour(Client& client, std::string instead) {
   Loop& loop = network_.loop();
   KubeLine& line = client.line;
-  line.target = line.asked;
+  line.target = instead.empty() ? line.asked : instead;
   const std::shared_ptr<const route::EgressPolicy> policy = direct_;
   if (!policy) {
     auto refusing = refuse(client, link::FlowCode::forbidden, 403,
@@ -240,6 +241,9 @@ Task<void> ConnectIngress::to_neighbour(Client& client) {
     co_return;
   }
   net::HostPort target = client.head.target();
+  if (!instead.empty()) {
+    if (auto other = net::HostPort::parse(instead)) target = *std::move(other);
+  }
   auto service = co_await with_deadline<std::unique_ptr<net::Stream>>(loop, loop.now() + kOpenTimeout, "connect",
                                                                       dial_neighbour(network_, *policy, std::move(target)));
   if (!service) {

@@ -66,7 +66,7 @@ class ConnectIngress {
   Task<Result<void>> read_head(Client& client, bool with_tls);
   Task<void> tunnel(Client& client);
   Task<void> to_edge(Client& client, Where where);
-  Task<void> to_neighbour(Client& client);
+  Task<void> to_neighbour(Client& client, std::string instead);
   Task<void> refuse(Client& client, link::FlowCode code, unsigned status, std::string sentence);
 
   net::Network& network_;
