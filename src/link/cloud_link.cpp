@@ -170,6 +170,7 @@ Task<void> CloudLink::serve(std::unique_ptr<net::MuxConnection> carrier, std::un
     end_at(before->loop, before->session, wire::SessionCode::superseded, std::move(why));
   }
   log::info("link", "node {} is connected from {} ({})", node, address, hello.software);
+  if (options_.connected) options_.connected(session->peer(), session->carrier().peer());
 
   net::MuxClose how = co_await session->run();
 

@@ -49,6 +49,8 @@ class CloudLink final : public Peers {
     std::size_t greeting = 1024;  // connections between handshake and Hello; the next ones wait in the endpoint's backlog
     // Takes a connection that is not for sessions, if it is one (by its ALPN); nothing was checked about its peer. Null: all are.
     std::function<bool(std::unique_ptr<net::MuxConnection>&)> divert;
+    // Told of each session that begins. Null: nobody.
+    std::function<void(const pki::Identity& peer, const net::SocketAddress& from)> connected;
   };
 
   CloudLink(Loop& loop, LoopIndex index, quic::Endpoint& endpoint, Nodes& nodes, const Trust& trust, const EgressTable& egresses,

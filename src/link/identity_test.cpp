@@ -122,6 +122,64 @@ TEST_F(LinkIdentity, ARevokedNodeIsRefusedAndCutOff) {
   EXPECT_GT(world.cloud_link->counters().refused_identity, 0u);
 }
 
+// Writes until the flow is over; its packets leave every few milliseconds.
+Task<void> write_on(Loop& loop, Peers& peers, bool& over) {
+  wire::FlowOpen open{.plugin = "tcp", .backend = "default/echo", .target = "127.0.0.1:7"};
+  auto flow = co_await peers.open(Destination::cloud(), std::move(open));
+  if (!flow) co_return;
+  const std::vector<std::byte> some(500);
+  for (;;) {
+    auto written = co_await (*flow)->write(some);
+    if (!written) break;
+    co_await loop.sleep(3ms);
+  }
+  over = true;
+}
+
+// The edge's packets come from another address from 0 ms on, and it is revoked some time before or after: while its old path is in use,
+// while packets of both are under way, while the new one is being validated, and after. Nothing of it is served from that moment on, and
+// neither the migrated session nor the next tries (with its ticket) bring it back.
+TEST_F(LinkIdentity, ARevokedNodeDoesNotComeBackFromAnotherAddress) {
+  for (int revoked_at = -30; revoked_at <= 90; revoked_at += 4) {
+    LinkWorld world({.rtt = 20ms});
+    world.cloud->echo.swallow = true;
+    sim::Nat& nat = world.net.nat(ip("198.51.100.9"));
+    TestEdge& edge = world.edge("edge-a");
+    edge.host->set_nat(nat);
+    world.loop.run(edge.link->connected(), 10s);
+    bool over = false;
+    edge.tasks.spawn(write_on(world.loop, *edge.link, over));
+    world.loop.run_for(1s);
+    ASSERT_EQ(world.cloud_link->totals().flows_open, 1u);
+
+    const auto revoke = [&] {
+      auto list = pki::RevocationList::parse("node edge-a\n", "revoked").value();
+      world.cloud->trust.replace(std::make_shared<const pki::RevocationList>(std::move(list)));
+      world.cloud_link->check_sessions();
+    };
+    if (revoked_at < 0) {
+      revoke();
+      world.loop.run_for(std::chrono::milliseconds(-revoked_at));
+      nat.rebind();
+    } else {
+      nat.rebind();
+      world.loop.run_for(std::chrono::milliseconds(revoked_at));
+      revoke();
+    }
+    world.loop.run_for(0ms);
+    EXPECT_EQ(world.nodes->connected(), 0u) << revoked_at;
+    EXPECT_EQ(world.cloud_link->totals().flows_open, 0u) << revoked_at;
+    const std::size_t served = world.cloud->echo.seen.size();
+    world.loop.run_for(60s);
+    EXPECT_TRUE(over) << revoked_at;
+    EXPECT_EQ(world.nodes->connected(), 0u) << revoked_at;
+    EXPECT_EQ(world.cloud_link->counters().accepted, 1u) << revoked_at;
+    EXPECT_EQ(world.cloud->echo.seen.size(), served) << revoked_at;
+    EXPECT_EQ(edge.link->session(), nullptr) << revoked_at;
+    EXPECT_NE(edge.link->status().last_error.find("has revoked your certificate"), std::string::npos) << edge.link->status().last_error;
+  }
+}
+
 TEST_F(LinkIdentity, ANodeThatIsRevokedBeforeItComesIsRefused) {
   LinkWorld world({.rtt = 20ms});
   auto credentials = world.pki.edge("edge-a");
