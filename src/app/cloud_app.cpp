@@ -8,6 +8,7 @@
 #include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "enrol/adoption.h"
 #include "net/unix_socket.h"
 #include "route/backend_states.h"
 #include "runtime/cross.h"
@@ -173,7 +174,11 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
       at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
       link::CloudLink::Options{.session = session_options(config_.link),
                                .software = software(),
-                               .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); }});
+                               .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); },
+                               .connected =
+                                   [this, where = &at.loop](const pki::Identity& peer, const net::SocketAddress& from) {
+                                     enrol::note_connected(*state_, peer, from, where->wall_now());
+                                   }});
   at.renewals->set_renewed([link = at.link.get()](const NodeName& node, const pki::Certificate& c) { link->renewed(node, c); });
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
   at.plugins->kube_connect().set_find([this, &at](const net::HostPort& target) {

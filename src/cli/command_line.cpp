@@ -169,7 +169,7 @@ class CommandLine {
   bool force_ = false;
   std::optional<std::filesystem::path> token_file_;
   std::optional<Pin> pin_;
-  std::optional<Duration> ttl_;
+  std::optional<Duration> ttl_, lasts_;
   std::optional<std::string> token_id_;
   std::uint32_t uses_ = 1, lines_ = 50;
   std::vector<Label> labels_;
@@ -320,7 +320,7 @@ void CommandLine::add_ca() {
 }
 
 void CommandLine::add_node() {
-  CLI::App& node = command(app_, "node", "Nodes: list, show, revoke, readmit, forget, label");
+  CLI::App& node = command(app_, "node", "Nodes: list, show, revoke, readmit, forget, renew-grace, label");
   node.require_subcommand(1);
   const auto begin = [&](const char* name, const char* what) -> CLI::App& {
     CLI::App& made = command(node, name, what);
@@ -352,6 +352,17 @@ void CommandLine::add_node() {
   say_why(forget);
   forget.footer("For a machine that was set up anew and joins with a token for any name.");
   forget.final_callback([this] { command_ = NodeForgetCommand{*dir_, *node_, comment_.value_or(""), output_.value_or(Output::text)}; });
+
+  CLI::App& grace = begin_one("renew-grace", "Let a node come back whose certificate expired while it was off, by its key alone");
+  option(grace, "--for", lasts_, "TIME", "how long from now, as in 90m or 7d (default 24h); 0s takes it back");
+  say_why(grace);
+  grace.footer("For this node, whatever join.renewGrace says for all of them. A stolen key of it is good for as long, too.");
+  grace.final_callback([this] {
+    NodeRenewGraceCommand made{.dir = *dir_, .node = *node_, .comment = comment_.value_or(""), .output = output_.value_or(Output::text)};
+    if (lasts_) made.lasts = *lasts_;
+    if (made.lasts < 0ns || made.lasts > NodeRenewGraceCommand::kMax) throw CLI::ValidationError("--for", "at most 366d");
+    command_ = std::move(made);
+  });
 
   CLI::App& label = begin_one("label", "Set labels of a node; they go before those that the edge has");
   options(label, "changes", label_changes_, "KEY=VALUE|KEY-", "a label to set, or to take away")->required()->allow_extra_args(true);

@@ -121,6 +121,14 @@ struct NodeForgetCommand {
   std::string comment;
   Output output = Output::text;
 };
+struct NodeRenewGraceCommand {
+  static constexpr Duration kMax = 24h * 366;
+  std::filesystem::path dir;
+  NodeName node;
+  Duration lasts = 24h;  // 0: an order from before is taken back
+  std::string comment;
+  Output output = Output::text;
+};
 struct NodeLabelCommand {
   std::filesystem::path dir;
   NodeName node;
@@ -154,8 +162,8 @@ struct VersionCommand {
 using Command =
     std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand, TokenListCommand,
                  TokenRevokeCommand, AuditCommand, CaShowCommand, CaRotateCommand, CaFinishCommand, NodeListCommand, NodeShowCommand,
-                 NodeRevokeCommand, NodeReadmitCommand, NodeForgetCommand, NodeLabelCommand, BackupCommand, RestoreCommand, CloudCommand,
-                 EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
+                 NodeRevokeCommand, NodeReadmitCommand, NodeForgetCommand, NodeRenewGraceCommand, NodeLabelCommand, BackupCommand,
+                 RestoreCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {

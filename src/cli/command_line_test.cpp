@@ -88,6 +88,16 @@ TEST(CommandLine, OrdersAboutNodesNameOne) {
   EXPECT_FALSE(parse("node list edge-a --dir d"));
 }
 
+TEST(CommandLine, AnOrderToRenewLateHasADefaultAndALimit) {
+  EXPECT_EQ(parsed<NodeRenewGraceCommand>("node renew-grace edge-a --dir d").lasts, 24h);
+  EXPECT_EQ(parsed<NodeRenewGraceCommand>("node renew-grace edge-a --dir d --for 7d --comment ship").lasts, 24h * 7);
+  EXPECT_EQ(parsed<NodeRenewGraceCommand>("node renew-grace edge-a --dir d --for 0s").lasts, 0ns);
+  EXPECT_TRUE(parse("node renew-grace edge-a --dir d --for 366d"));
+  EXPECT_FALSE(parse("node renew-grace edge-a --dir d --for 367d"));
+  EXPECT_FALSE(parse("node renew-grace edge-a --dir d --for -1s"));
+  EXPECT_FALSE(parse("node renew-grace --dir d"));
+}
+
 TEST(CommandLine, LabelsAreSetAndTakenAway) {
   const auto command = parsed<NodeLabelCommand>("node label edge-a site=berlin example.com/rack- empty= --dir d");
   ASSERT_EQ(command.changes.size(), 3u);

@@ -32,6 +32,7 @@ Outcome run(const NodeShowCommand& command);
 Outcome run(const NodeRevokeCommand& command);
 Outcome run(const NodeReadmitCommand& command);
 Outcome run(const NodeForgetCommand& command);
+Outcome run(const NodeRenewGraceCommand& command);
 Outcome run(const NodeLabelCommand& command);
 Outcome run(const BackupCommand& command);
 Outcome run(const RestoreCommand& command);

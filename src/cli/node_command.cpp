@@ -56,6 +56,7 @@ json::object json_of(const std::string& name, const Nodes& all, const Node& node
     o["firstJoin"] = to_rfc3339(record.first_join);
     o["lastIssue"] = to_rfc3339(record.last_issue);
     if (record.revoked) o["revoked"] = to_rfc3339(*record.revoked);
+    if (record.late_until) o["renewGraceUntil"] = to_rfc3339(*record.late_until);
     if (record.forgotten) o["forgotten"] = to_rfc3339(*record.forgotten);
     json::object labels;
     for (const auto& [key, value] : record.labels) labels[key] = value;
@@ -154,6 +155,7 @@ Outcome run(const NodeShowCommand& command) {
     row("first joined", to_rfc3339(record.first_join));
     row("last certificate", to_rfc3339(record.last_issue));
     row("revoked", record.revoked ? to_rfc3339(*record.revoked) : "");
+    row("renews late until", record.late_until ? to_rfc3339(*record.late_until) : "");
     row("forgotten", record.forgotten ? to_rfc3339(*record.forgotten) : "");
     row("labels", text(record.labels));
   }
@@ -180,6 +182,18 @@ Outcome run(const NodeForgetCommand& command) {
   TRY(enrol::forget_node(command.dir, registry, command.node, command.comment, enrol::Actor::operator_here(), now()));
   return show_after(command.dir, registry, command.node, command.output,
                     fmt::format("The name {} is free for the next who joins; the key that had it is put out.", command.node));
+}
+
+Outcome run(const NodeRenewGraceCommand& command) {
+  TRY_ASSIGN(enrol::Registry registry, open(command.dir));
+  std::optional<WallTime> until;
+  if (command.lasts > 0ns) until = now() + std::chrono::duration_cast<WallTime::duration>(command.lasts);
+  TRY(registry.set_late_until(command.node, until, command.comment, enrol::Actor::operator_here(), now()));
+  return show_after(command.dir, registry, command.node, command.output,
+                    until ? fmt::format("Until {} node {} is given a new certificate for its key, also when the old one has expired.\n"
+                                        "It asks by itself each five minutes, and as it starts.",
+                                        to_rfc3339(*until), command.node)
+                          : fmt::format("For node {} only join.renewGrace counts again.", command.node));
 }
 
 Outcome run(const NodeLabelCommand& command) {

@@ -25,6 +25,8 @@ Result<net::HostPort> address_of(const std::filesystem::path& dir, const pki::Ce
     const auto ip = net::IpAddress::parse(text);
     if (best.empty() && ip && !ip->is_loopback()) best = text;
   }
+  if (best.empty() && cloud.dns_names().empty() && cloud.ip_addresses().empty())
+    return fail(Code::invalid, "the cloud's certificate names no host that an edge could dial: `fairlead cert renew --name HOST`");
   if (best.empty()) best = cloud.dns_names().empty() ? cloud.ip_addresses().front() : cloud.dns_names().front();
   return net::HostPort{best, config.listen.port};
 }

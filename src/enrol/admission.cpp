@@ -9,6 +9,15 @@ namespace {
 
 std::unexpected<JoinRefusal> refuse(JoinCode code, std::string sentence) { return std::unexpected(JoinRefusal{code, std::move(sentence)}); }
 
+// What a node whose certificate has expired is told if neither the policy nor an order lets it in.
+std::string too_late(const NodeName& node, WallTime end, const std::optional<WallTime>& order, Duration grace) {
+  std::string text =
+      fmt::format("the certificate of node {} expired at {}, and this cloud {}", node, to_rfc3339(end),
+                  grace > Duration::zero() ? "renews late for " + to_text(grace) + " only" : std::string("renews none that has expired"));
+  if (order) text += fmt::format("; the order to renew this one was good until {}", to_rfc3339(*order));
+  return text;
+}
+
 // A node whose certificate expired while it was away, known by the key that its name is bound to.
 std::expected<Admitted, JoinRefusal> renew_late(Registry& registry, const AdmissionDesk& desk, const pki::CertificateRequest& csr,
                                                 const Actor& by, WallTime now) {
@@ -20,15 +29,16 @@ std::expected<Admitted, JoinRefusal> renew_late(Registry& registry, const Admiss
   if (*(*known)->key != csr.public_key().fingerprint())
     return refuse(JoinCode::name_taken, fmt::format("the name {} belongs to a node with another key", node));
   const WallTime end = (*known)->not_after;
-  if (desk.issuing->renew_grace <= Duration::zero() || now > end + desk.issuing->renew_grace)
-    return refuse(JoinCode::too_late, fmt::format("the certificate of node {} expired at {}, and this cloud {}", node, to_rfc3339(end),
-                                                  desk.issuing->renew_grace > Duration::zero()
-                                                      ? "renews late for " + to_text(desk.issuing->renew_grace) + " only"
-                                                      : std::string("renews none that has expired")));
+  const Duration grace = desk.issuing->renew_grace;
+  const std::optional<WallTime>& order = (*known)->late_until;
+  const bool by_policy = grace > Duration::zero() && now <= end + grace, by_order = order && now < *order;
+  if (!by_policy && !by_order) return refuse(JoinCode::too_late, too_late(node, end, order, grace));
   auto certificate = desk.issuing->authority->issue_edge(node, csr.public_key(), now, desk.issuing->edge_lifetime);
   if (!certificate) return refuse(JoinCode::internal, "the cloud could not make a certificate");
-  if (auto recorded = registry.record_issue(node, *certificate, Registry::Rebind::refuse, "node.renew-late", by, now); !recorded)
+  if (auto recorded = registry.record_issue(node, *certificate, Registry::Rebind::refuse, "node.renew-late", by, now); !recorded) {
+    if (recorded.error().code() == Code::forbidden) return refuse(JoinCode::revoked_node, recorded.error().message());  // at this moment
     return refuse(JoinCode::internal, "the cloud could not write its state");
+  }
   return Admitted{node, *std::move(certificate), desk.issuing->trust_pem};
 }
 
@@ -45,7 +55,9 @@ std::expected<Admitted, JoinRefusal> admit(Registry& registry, const AdmissionDe
     token = *std::move(parsed);
     if (auto good = registry.check_token(*token, now); !good) return std::unexpected(good.error());
   } else if (desk.issuing->renew_grace <= Duration::zero()) {
-    return refuse(JoinCode::too_late, "this cloud renews no certificate that has expired");
+    const auto any = registry.any_late(now);
+    if (!any) return refuse(JoinCode::internal, "the cloud could not read its state");
+    if (!*any) return refuse(JoinCode::too_late, "this cloud renews no certificate that has expired");
   }
 
   const auto csr = pki::CertificateRequest::from_der(as_bytes(request.request));

@@ -35,8 +35,8 @@ constexpr std::array kWords = {
     Words{"WRONG_TIME", false,
           "Set this machine's clock; the edge tries again by itself. If the clock is right: `fairlead cert renew` in the cloud."},
     Words{"TOO_LATE", true,
-          "Join anew with a token for this node, `fairlead token create --node NAME`, in a new folder; or let the cloud renew late, "
-          "`join.renewGrace`."},
+          "In the cloud, `fairlead node renew-grace NAME`: the edge asks again by itself. Or join anew with a token for this node, "
+          "`fairlead token create --node NAME`, in a new folder."},
 };
 const Words& words(JoinCode code) { return kWords[static_cast<std::size_t>(code)]; }
 

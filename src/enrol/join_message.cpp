@@ -70,7 +70,7 @@ std::vector<std::byte> encode(const JoinAnswer& answer) {
 Result<JoinChallenge> decode_join_challenge(Bytes body) {
   pb::JoinChallenge m;
   TRY(parse(m, body, "JoinChallenge"));
-  JoinChallenge challenge{.nonce = {}, .unix_ms = m.unix_ms()};
+  JoinChallenge challenge{.nonce = {}, .unix_ms = told_unix_ms(m.unix_ms())};
   if (m.nonce().size() != kNonceSize) return fail(Code::invalid, "a JoinChallenge with a nonce of {} bytes", m.nonce().size());
   std::ranges::copy(as_bytes(m.nonce()), challenge.nonce.begin());
   return challenge;
@@ -92,11 +92,13 @@ Result<JoinAnswer> decode_join_answer(Bytes body) {
                     .sentence = m.sentence().substr(0, wire::kMaxMessage),
                     .certificate_pem = m.certificate(),
                     .trust_pem = m.trust(),
-                    .unix_ms = m.unix_ms()};
+                    .unix_ms = told_unix_ms(m.unix_ms())};
   if (answer.code == JoinCode::ok && (answer.certificate_pem.empty() || answer.trust_pem.empty()))
     return fail(Code::invalid, "a JoinAnswer without a certificate");
   return answer;
 }
+
+std::int64_t told_unix_ms(std::int64_t on_wire) { return std::clamp<std::int64_t>(on_wire, 0, kMaxUnixMs); }
 
 std::int64_t unix_ms(WallTime at) { return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count(); }
 

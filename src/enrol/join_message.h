@@ -42,4 +42,8 @@ Result<JoinAnswer> decode_join_answer(Bytes body);
 
 std::int64_t unix_ms(WallTime at);
 
+// What the other side's clock says, held to years that can be reckoned with (1970 to 2255).
+inline constexpr std::int64_t kMaxUnixMs = 9'000'000'000'000;
+std::int64_t told_unix_ms(std::int64_t on_wire);
+
 }  // namespace fairlead::enrol

@@ -38,6 +38,7 @@ TEST(Join, GivesACertificateForTheNameThatOpensASession) {
   tasks.spawn(link.run());
   world.loop.run(link.connected());
   EXPECT_TRUE(world.cloud_link->find(node("edge-a")));
+  EXPECT_THAT(world.audit(), Not(HasSubstr("node.adopt")));
   tasks.cancel_now();
 }
 
@@ -178,6 +179,56 @@ TEST(Join, ARevokedNameOrKeyStaysOut) {
   EXPECT_EQ(world.code_of(edge, world.ask(edge, token, "edge-b")), JoinCode::ok);
   ASSERT_TRUE(world.registry.set_revoked(node("edge-b"), true, "stolen", kOperator, world.loop.wall_now()));
   EXPECT_EQ(world.code_of(edge, world.ask(edge, world.token(), "edge-b")), JoinCode::revoked_node);
+}
+
+// A node that was off when its certificate expired, with no policy that lets it in.
+struct Late {
+  Late() {
+    world.issuer.replace(std::make_shared<const Issuing>(Issuing{world.pki.ca, world.pki.ca.certificate().to_pem(), 1h}));
+    EXPECT_TRUE(world.once(edge, world.ask(edge, world.token(), "edge-a")));
+    world.loop.run_for(3h);
+  }
+  JoinCode come(const JoinWorld::Edge& with) {
+    JoinAsk ask = world.ask(with, world.token(), "edge-a");
+    ask.token.reset();
+    ask.trust = world.pki.trust();
+    return world.code_of(edge, ask);
+  }
+  void order(std::string_view name, std::optional<Duration> lasts) {
+    std::optional<WallTime> until;
+    if (lasts) until = world.loop.wall_now() + *lasts;
+    ASSERT_TRUE(world.registry.set_late_until(node(name), until, "", kOperator, world.loop.wall_now()));
+  }
+  link::CapturedLog log;
+  JoinWorld world;
+  JoinWorld::Edge& edge = world.edge("host-a");
+};
+
+TEST(Join, AnOrderRenewsOneNodeThatIsLateUntilItsTimeIsOver) {
+  Late late;
+  EXPECT_EQ(late.come(late.edge), JoinCode::too_late);
+  JoinWorld::Edge& other = late.world.edge("host-b");
+  ASSERT_TRUE(late.world.once(other, late.world.ask(other, late.world.token(), "edge-b")));
+  late.order("edge-b", 1h);
+  EXPECT_EQ(late.come(late.edge), JoinCode::too_late) << "the order is for another";
+  late.order("edge-a", 1h);
+  EXPECT_EQ(late.come(late.edge), JoinCode::ok);
+  EXPECT_EQ(late.come(late.edge), JoinCode::ok) << "its answer may have been lost";
+  EXPECT_EQ(late.come(other), JoinCode::name_taken) << "its key alone";
+  late.world.loop.run_for(2h);
+  EXPECT_EQ(late.come(late.edge), JoinCode::too_late);
+  EXPECT_THAT(late.world.last_error, testing::HasSubstr("fairlead node renew-grace"));
+  late.order("edge-a", 1h);
+  late.order("edge-a", std::nullopt);
+  EXPECT_EQ(late.come(late.edge), JoinCode::too_late) << "taken back";
+  EXPECT_THAT(late.world.audit(), testing::HasSubstr("node.renew-late | edge-a"));
+}
+
+TEST(Join, AnOrderDoesNotBringARevokedNodeBack) {
+  Late late;
+  late.order("edge-a", 1h);
+  ASSERT_TRUE(late.world.registry.set_revoked(node("edge-a"), true, "stolen", kOperator, late.world.loop.wall_now()));
+  EXPECT_EQ(late.come(late.edge), JoinCode::revoked_node);
 }
 
 TEST(Join, ACloudWithoutTheCAsKeySaysSo) {

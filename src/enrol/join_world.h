@@ -3,6 +3,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include "enrol/adoption.h"
 #include "enrol/join_client.h"
 #include "enrol/join_server.h"
 #include "link/link_world.h"
@@ -65,7 +66,11 @@ class JoinWorld {
         server_options);
     cloud_link = std::make_unique<link::CloudLink>(
         loop, LoopIndex(0), *endpoint, *nodes, cloud->trust, cloud->egresses,
-        link::CloudLink::Options{.software = "test", .divert = [this](std::unique_ptr<net::MuxConnection>& c) { return server->take(c); }});
+        link::CloudLink::Options{
+            .software = "test",
+            .divert = [this](std::unique_ptr<net::MuxConnection>& c) { return server->take(c); },
+            .connected = [this](const pki::Identity& peer,
+                                const net::SocketAddress& from) { note_connected(desk, peer, from, loop.wall_now()); }});
     cloud_tasks = std::make_unique<Scope>(loop);
     cloud_tasks->spawn(cloud_link->run());
   }

@@ -75,6 +75,40 @@ TEST_F(NodeOrders, ARenewalUnderWayDoesNotTakeAForgottenNameBack) {
   EXPECT_FALSE(registry->node(node("a")).value()->key) << "still free";
 }
 
+TEST_F(NodeOrders, ARenewalUnderWayIsNotForANodeThatWasRevokedMeanwhile) {
+  ASSERT_TRUE(revoke_node(dir, *registry, node("a"), "", kBy, kNow));
+  EXPECT_EQ(registry->record_issue(node("a"), *certificate, Registry::Rebind::refuse, "node.renew", kBy, kNow).error().code(),
+            Code::forbidden);
+}
+
+TEST_F(NodeOrders, AnOrderToRenewLateIsForTheKeyThatHasTheName) {
+  const auto until = [&] { return registry->node(node("a")).value()->late_until; };
+  const auto order = [&] { return registry->set_late_until(node("a"), kNow + 1h, "was at sea", kBy, kNow); };
+  ASSERT_TRUE(order());
+  EXPECT_EQ(until(), kNow + 1h);
+  EXPECT_TRUE(registry->any_late(kNow + 1h - 1ms).value());
+  EXPECT_FALSE(registry->any_late(kNow + 1h).value());
+  EXPECT_EQ(registry->audit(1).value().front().what, "node.renew-grace");
+  EXPECT_THAT(registry->audit(1).value().front().detail, HasSubstr("was at sea"));
+  ASSERT_TRUE(registry->set_late_until(node("a"), std::nullopt, "", kBy, kNow)) << "taken back";
+  EXPECT_FALSE(until());
+
+  ASSERT_TRUE(order());
+  ASSERT_TRUE(registry->record_issue(node("a"), *certificate, Registry::Rebind::refuse, "node.renew-late", kBy, kNow));
+  EXPECT_TRUE(until()) << "the answer may be lost: the same again";
+  ASSERT_TRUE(registry->record_issue(node("a"), issue(pki::PrivateKey::generate()), Registry::Rebind::allow, "test", kBy, kNow));
+  EXPECT_FALSE(until()) << "another machine";
+
+  ASSERT_TRUE(order());
+  ASSERT_TRUE(revoke_node(dir, *registry, node("a"), "", kBy, kNow));
+  EXPECT_EQ(order().error().code(), Code::forbidden);
+  ASSERT_TRUE(readmit_node(dir, *registry, node("a"), "", kBy, kNow));
+  ASSERT_TRUE(forget_node(dir, *registry, node("a"), "", kBy, kNow));
+  EXPECT_FALSE(until());
+  EXPECT_EQ(order().error().code(), Code::forbidden);
+  EXPECT_EQ(registry->set_late_until(node("b"), kNow, "", kBy, kNow).error().code(), Code::not_found);
+}
+
 TEST_F(NodeOrders, ANameThatWasNeverHereIsAMistake) {
   for (const auto order : {revoke_node, readmit_node, forget_node})
     EXPECT_EQ(order(dir, *registry, node("b"), "", kBy, kNow).error().code(), Code::not_found);

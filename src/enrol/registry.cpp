@@ -32,6 +32,8 @@ constexpr const char* kSchema[] = {
        CREATE INDEX audit_refusal ON audit(refusal, id);)",
     "ALTER TABLE nodes ADD COLUMN trust BLOB;",
     "CREATE TABLE authorities(key BLOB NOT NULL PRIMARY KEY) STRICT;",
+    R"(ALTER TABLE nodes ADD COLUMN late_until INTEGER;
+       CREATE INDEX nodes_late ON nodes(late_until) WHERE late_until IS NOT NULL;)",
 };
 constexpr std::int64_t kVersion = std::size(kSchema);
 
@@ -66,7 +68,9 @@ Result<void> sync_file(const std::filesystem::path& path) {
 }
 
 std::string cut(std::string text) {
-  if (text.size() > AuditLine::kMaxField) text.resize(AuditLine::kMaxField);
+  std::size_t size = std::min(text.size(), AuditLine::kMaxField);
+  while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) size--;  // no character is cut in two
+  text.resize(size);
   return text;
 }
 

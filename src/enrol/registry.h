@@ -53,7 +53,16 @@ struct NodeRecord {
   std::map<std::string, std::string> labels;
   WallTime first_join, last_issue;  // last_issue: by join, renewal or `cert issue`
   std::optional<WallTime> forgotten, revoked;
-  std::optional<pki::Sha256> trust;  // digest of the ca.pem that the node has said to hold, with a certificate that goes with it
+  std::optional<WallTime> late_until;  // until then its key alone renews a certificate that has expired, whatever the policy
+  std::optional<pki::Sha256> trust;    // digest of the ca.pem that the node has said to hold, with a certificate that goes with it
+};
+
+// What is recorded of a certificate.
+struct IssuedCertificate {
+  pki::Fingerprint key;
+  pki::Serial serial;
+  WallTime not_after;
+  static IssuedCertificate of(const pki::Certificate& c) { return {c.fingerprint(), c.serial(), c.not_after()}; }
 };
 
 // An edge that asks to join; its certificate request was found good.
@@ -99,15 +108,24 @@ class Registry {
   // Code::not_found for a name that is not there; the first two return the node as it was before.
   Result<NodeRecord> forget_node(const NodeName& name, std::string_view why, const Actor& by, WallTime now);
   Result<NodeRecord> set_revoked(const NodeName& name, bool revoked, std::string_view why, const Actor& by, WallTime now);
+  // Until then the node's certificate is renewed by its key alone also when it has expired; none: as the policy says. Ends when the name
+  // goes to another key. Code::forbidden for a name that is forgotten or revoked.
+  Result<void> set_late_until(const NodeName& name, const std::optional<WallTime>& until, std::string_view why, const Actor& by,
+                              WallTime now);
+  Result<bool> any_late(WallTime now);  // whether there is a node for which that is so
   // A label without a value is taken away; the others stay. Returns the labels as they are now.
   using LabelChanges = std::map<std::string, std::optional<std::string>>;
   Result<std::map<std::string, std::string>> change_labels(const NodeName& name, const LabelChanges& changes, const Actor& by,
                                                            WallTime now);
-  // A certificate that was issued otherwise than by a token: binds a name that was never here; one that is bound to another key, or
-  // was forgotten, is refused (Code::forbidden) unless `rebind`.
+  // A certificate that was issued otherwise than by a token: binds a name that was never here; one that is bound to another key, was
+  // forgotten or is revoked is refused (Code::forbidden) unless `rebind`.
   enum class Rebind : std::uint8_t { refuse, allow };
   Result<void> record_issue(const NodeName& name, const pki::Certificate& certificate, Rebind rebind, std::string_view what,
                             const Actor& by, WallTime now);
+
+  // A node that was let in by a good certificate: if its name was never here it is bound to the certificate's key.
+  enum class Adoption : std::uint8_t { known, adopted, forgotten, other_key };
+  Result<Adoption> adopt(const NodeName& name, const IssuedCertificate& certificate, const Actor& by, WallTime now);
 
   using LabelsOfNodes = std::map<NodeName, std::map<std::string, std::string>>;
   Result<LabelsOfNodes> labels();  // of all nodes that have any

@@ -13,7 +13,7 @@ struct Registry::Impl {
   Result<void> write_line(const Actor& by, WallTime now, std::string what, std::string subject, std::string detail);
   Result<std::optional<NodeRecord>> find_node(const NodeName& name);
   // Binds the name to the certificate's key, and records it as the name's last.
-  Result<void> bind_node(const NodeName& name, const pki::Certificate& certificate, WallTime now);
+  Result<void> bind_node(const NodeName& name, const IssuedCertificate& certificate, WallTime now);
 };
 
 }  // namespace fairlead::enrol

@@ -99,7 +99,7 @@ std::expected<pki::Certificate, JoinRefusal> Registry::join(const JoinToken& tok
       TRY(db.run("INSERT OR REPLACE INTO joins(token, key, node, at) VALUES(?, ?, ?, ?)", token.id(), Bytes(candidate.key.bytes()),
                  candidate.node.value(), now));
     }
-    TRY(impl_->bind_node(candidate.node, *certificate, now));
+    TRY(impl_->bind_node(candidate.node, IssuedCertificate::of(*certificate), now));
     std::string detail = fmt::format("token {}, key {}, serial {}", token.id(), candidate.key, certificate->serial());
     if (repeat) detail += ", again: its answer was lost";
     if (replaced) detail += fmt::format(", in the place of key {}", *replaced);

@@ -7,7 +7,8 @@
 namespace fairlead::enrol {
 namespace {
 
-constexpr char kColumns[] = "SELECT name, key, serial, not_after, first_join, last_issue, forgotten, revoked, trust FROM nodes ";
+constexpr char kColumns[] =
+    "SELECT name, key, serial, not_after, first_join, last_issue, forgotten, revoked, trust, late_until FROM nodes ";
 
 Result<NodeRecord> read(const Statement& s) {
   TRY_ASSIGN(NodeName name, NodeName::parse(s.text(0)));
@@ -20,6 +21,7 @@ Result<NodeRecord> read(const Statement& s) {
                   .last_issue = s.time(5),
                   .forgotten = s.maybe_time(6),
                   .revoked = s.maybe_time(7),
+                  .late_until = s.maybe_time(9),
                   .trust = std::nullopt};
   if (!s.null(1)) {
     const Bytes key = s.blob(1);
@@ -73,18 +75,19 @@ Result<std::optional<NodeRecord>> Registry::Impl::find_node(const NodeName& name
   return node;
 }
 
-Result<void> Registry::Impl::bind_node(const NodeName& name, const pki::Certificate& certificate, WallTime now) {
+Result<void> Registry::Impl::bind_node(const NodeName& name, const IssuedCertificate& certificate, WallTime now) {
   return db.run(
       "INSERT INTO nodes(name, key, serial, not_after, first_join, last_issue) VALUES(?1, ?2, ?3, ?4, ?5, ?5) "
-      "ON CONFLICT(name) DO UPDATE SET key = ?2, serial = ?3, not_after = ?4, last_issue = ?5, forgotten = NULL",
-      name.value(), Bytes(certificate.fingerprint().bytes()), certificate.serial().to_text(), certificate.not_after(), now);
+      "ON CONFLICT(name) DO UPDATE SET key = ?2, serial = ?3, not_after = ?4, last_issue = ?5, forgotten = NULL, "
+      "late_until = CASE WHEN key = ?2 THEN late_until END",
+      name.value(), Bytes(certificate.key.bytes()), certificate.serial.to_text(), certificate.not_after, now);
 }
 
 Result<NodeRecord> Registry::forget_node(const NodeName& name, std::string_view why, const Actor& by, WallTime now) {
   TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
   TRY_ASSIGN(std::optional<NodeRecord> node, impl_->find_node(name));
   if (!node) return no_node(name);
-  TRY(impl_->db.run("UPDATE nodes SET key = NULL, forgotten = ? WHERE name = ?", now, name.value()));
+  TRY(impl_->db.run("UPDATE nodes SET key = NULL, late_until = NULL, forgotten = ? WHERE name = ?", now, name.value()));
   TRY(impl_->write_line(by, now, "node.forget", name.value(), std::string(why)));
   TRY(t.commit());
   return *std::move(node);
@@ -100,6 +103,26 @@ Result<NodeRecord> Registry::set_revoked(const NodeName& name, bool revoked, std
   TRY(impl_->write_line(by, now, revoked ? "node.revoke" : "node.readmit", name.value(), std::string(why)));
   TRY(t.commit());
   return *std::move(node);
+}
+
+Result<void> Registry::set_late_until(const NodeName& name, const std::optional<WallTime>& until, std::string_view why, const Actor& by,
+                                      WallTime now) {
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(const std::optional<NodeRecord> node, impl_->find_node(name));
+  if (!node) return no_node(name);
+  if (until && !node->key) return fail(Code::forbidden, "the name {} was forgotten: the machine joins anew, with a token", name);
+  if (until && node->revoked)
+    return fail(Code::forbidden, "node {} is revoked: `fairlead node readmit {}` lets it in again, then it can be renewed", name, name);
+  TRY(impl_->db.run("UPDATE nodes SET late_until = ? WHERE name = ?", until, name.value()));
+  std::string detail = until ? "until " + to_rfc3339(*until) : "taken back";
+  if (!why.empty()) detail += fmt::format(": {}", why);
+  TRY(impl_->write_line(by, now, "node.renew-grace", name.value(), std::move(detail)));
+  return t.commit();
+}
+
+Result<bool> Registry::any_late(WallTime now) {
+  TRY_ASSIGN(Statement s, impl_->db.prepare("SELECT 1 FROM nodes WHERE late_until > ? LIMIT 1", now));
+  return s.step();
 }
 
 Result<std::map<std::string, std::string>> Registry::change_labels(const NodeName& name, const LabelChanges& changes, const Actor& by,
@@ -158,9 +181,30 @@ Result<void> Registry::record_issue(const NodeName& name, const pki::Certificate
     return fail(Code::forbidden, "the name {} was forgotten: who takes it needs a token", name);
   if (rebind == Rebind::refuse && node && *node->key != certificate.fingerprint())
     return fail(Code::forbidden, "the name {} is bound to another key", name);
-  TRY(impl_->bind_node(name, certificate, now));
+  if (rebind == Rebind::refuse && node && node->revoked) return fail(Code::forbidden, "node {} is revoked", name);
+  TRY(impl_->bind_node(name, IssuedCertificate::of(certificate), now));
   TRY(impl_->write_line(by, now, std::string(what), name.value(), fmt::format("serial {}", certificate.serial())));
   return t.commit();
+}
+
+Result<Registry::Adoption> Registry::adopt(const NodeName& name, const IssuedCertificate& certificate, const Actor& by, WallTime now) {
+  const auto standing = [&]() -> Result<std::optional<Adoption>> {
+    TRY_ASSIGN(const std::optional<NodeRecord> node, impl_->find_node(name));
+    if (!node) return std::nullopt;
+    if (!node->key) return Adoption::forgotten;
+    return *node->key == certificate.key ? Adoption::known : Adoption::other_key;
+  };
+  TRY_ASSIGN(std::optional<Adoption> now_is, standing());  // nearly always it is known: nothing is locked for that
+  if (now_is) return *now_is;
+  TRY_ASSIGN(Transaction t, Transaction::begin(impl_->db));
+  TRY_ASSIGN(now_is, standing());
+  if (now_is) return *now_is;
+  TRY(impl_->bind_node(name, certificate, now));
+  TRY(impl_->write_line(
+      by, now, "node.adopt", name.value(),
+      fmt::format("connected with a good certificate and was not recorded; key {}, serial {}", certificate.key, certificate.serial)));
+  TRY(t.commit());
+  return Adoption::adopted;
 }
 
 }  // namespace fairlead::enrol

@@ -197,6 +197,26 @@ TEST_F(RegistryTest, AnIssueOfAnotherKeyNeedsToBeAllowed) {
   EXPECT_EQ(known->first_join, kNow);
 }
 
+TEST_F(RegistryTest, ANodeThatConnectsAndIsNotRecordedGetsItsName) {
+  const pki::PrivateKey key = pki::PrivateKey::generate(), other = pki::PrivateKey::generate();
+  const auto issued = [&](const pki::PrivateKey& k) {
+    return IssuedCertificate{k.public_key().fingerprint(), pki::Serial::parse("2a").value(), kNow + 1h};
+  };
+  const auto adopt = [&](const pki::PrivateKey& k) { return registry.adopt(node("a"), issued(k), kBy, kNow).value(); };
+  EXPECT_EQ(adopt(key), Registry::Adoption::adopted);
+  EXPECT_EQ(adopt(key), Registry::Adoption::known);
+  EXPECT_EQ(adopt(other), Registry::Adoption::other_key);
+  const auto record = registry.node(node("a")).value();
+  ASSERT_TRUE(record && record->key && record->serial);
+  EXPECT_EQ(*record->key, key.public_key().fingerprint());
+  EXPECT_EQ(record->serial->to_text(), "2a");
+  EXPECT_EQ(record->not_after, kNow + 1h);
+  EXPECT_EQ(registry.audit(10).value().size(), 1u) << "one line, however often it connects";
+  ASSERT_TRUE(registry.forget_node(node("a"), "", kBy, kNow));
+  EXPECT_EQ(adopt(key), Registry::Adoption::forgotten) << "a session that began while it was put out";
+  EXPECT_FALSE(registry.node(node("a")).value()->key);
+}
+
 TEST_F(RegistryTest, WhatIsToBeDoneToAnUnknownNodeIsNotFound) {
   EXPECT_EQ(registry.forget_node(node("x"), "", kBy, kNow).error().code(), Code::not_found);
   EXPECT_EQ(registry.set_revoked(node("x"), true, "", kBy, kNow).error().code(), Code::not_found);
@@ -230,6 +250,10 @@ TEST_F(RegistryTest, ALongFieldOfTheAuditLogIsCut) {
   const std::vector<AuditLine> both{at_limit, past};
   ASSERT_TRUE(registry.note(both));
   for (const AuditLine& kept : registry.audit(2).value()) EXPECT_EQ(kept.detail, at_limit.detail);
+  AuditLine of_two_bytes = at_limit;
+  of_two_bytes.detail = std::string(AuditLine::kMaxField - 1, 'y') + "\u00fc";
+  ASSERT_TRUE(registry.note({&of_two_bytes, 1}));
+  EXPECT_EQ(registry.audit(1).value().front().detail, std::string(AuditLine::kMaxField - 1, 'y')) << "no half of a character";
 }
 
 TEST_F(RegistryTest, ACopyIsWholeAndGoesOn) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "enrol/join_message.h"
 #include "fairlead/v1/enrol.pb.h"
 #include "pki/authority.h"
 #include "pki/request.h"
@@ -60,7 +61,7 @@ Result<RenewalAnswer> decode_renewal_answer(std::string_view body) {
   return RenewalAnswer{.certificate_pem = m.certificate(),
                        .trust_pem = m.trust(),
                        .cloud_chain = {m.cloud().begin(), m.cloud().end()},
-                       .unix_ms = m.unix_ms()};
+                       .unix_ms = told_unix_ms(m.unix_ms())};
 }
 
 pki::Sha256 trust_digest(std::string_view trust_pem) { return pki::sha256(as_bytes(trust_pem)); }

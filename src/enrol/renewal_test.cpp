@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "enrol/join_message.h"
 #include "enrol/renewer.h"
 #include "pki/request.h"
 #include "pki/test_pki.h"
@@ -22,13 +23,13 @@ TEST(Renewal, MessagesRoundTrip) {
   EXPECT_EQ(back->trust_digest, request.trust_digest);
   EXPECT_EQ(decode_renewal_request(encode(RenewalRequest{}))->trust_digest, std::nullopt);
 
-  const RenewalAnswer answer{.certificate_pem = "c", .trust_pem = "t", .cloud_chain = {"a", "b"}, .unix_ms = -5};
+  const RenewalAnswer answer{.certificate_pem = "c", .trust_pem = "t", .cloud_chain = {"a", "b"}, .unix_ms = 5};
   const auto read = decode_renewal_answer(encode(answer));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->certificate_pem, "c");
   EXPECT_EQ(read->trust_pem, "t");
   EXPECT_EQ(read->cloud_chain, answer.cloud_chain);
-  EXPECT_EQ(read->unix_ms, -5);
+  EXPECT_EQ(read->unix_ms, 5);
 }
 
 TEST(Renewal, WhatCannotBeIsRefused) {
@@ -42,6 +43,16 @@ TEST(Renewal, WhatCannotBeIsRefused) {
   EXPECT_TRUE(decode_renewal_answer(encode(answer)));
   answer.cloud_chain.emplace_back("x");
   EXPECT_FALSE(decode_renewal_answer(encode(answer)));
+}
+
+TEST(Renewal, AClockThatCannotBeIsHeldToOneThatCan) {
+  const WallTime now = kNow;
+  for (const std::int64_t told : {INT64_MIN, std::int64_t{-1}, INT64_MAX, kMaxUnixMs + 1}) {
+    const std::int64_t held = decode_renewal_answer(encode(RenewalAnswer{.unix_ms = told})).value().unix_ms;
+    EXPECT_EQ(held, told < 0 ? 0 : kMaxUnixMs);
+    const Duration apart = std::chrono::milliseconds(unix_ms(now) - held);
+    EXPECT_EQ(apart / 1ms, unix_ms(now) - held) << "no overflow";
+  }
 }
 
 TEST(Renewal, IsDueBetweenHalfAndTwoThirdsOfTheLifeAndNotForAllAtOnce) {

@@ -182,3 +182,20 @@ def test_an_edge_whose_certificate_expired_is_told_what_to_do_on_both_sides(site
     assert "fairlead token create --node NAME" in edge.log_text()
     netlab.until(lambda: any("join.refused | TOO_LATE" in line for line in site.audit()), 5, "a line in the audit log")
     assert not site.connected(NODE)
+    assert "fairlead node renew-grace NAME" in edge.log_text()
+
+
+def test_an_order_brings_one_node_back_whose_certificate_expired(site):
+    """While the cloud runs; the default policy renews none."""
+    site.cloud.configure("join:\n  certificateLifetime: 10s\n")
+    site.start_cloud()
+    site.join(site.token(), NODE)
+    expire(site, NODE)
+    site.start_edge(NODE, connected=False).wait_for_log("TOO_LATE", 15)
+    said = site.fairlead("node", "renew-grace", NODE, "--dir", site.cloud.folder, "--for", "5m", "-o", "json", "--comment", "at sea").stdout
+    assert json.loads(said)["renewGraceUntil"]
+    site.edges[NODE].process.stop()
+    site.start_edge(NODE)
+    lines = site.audit()
+    assert any("node.renew-grace | edge-a | until" in line and "at sea" in line for line in lines), lines
+    assert any("node.renew-late | edge-a" in line for line in lines), lines
