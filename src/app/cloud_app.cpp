@@ -60,6 +60,11 @@ Result<std::unique_ptr<CloudApp>> CloudApp::make(Options options) {
   TRY_ASSIGN(pki::CloudIdentity identity, pki::load_cloud(options.dir));
   TRY_ASSIGN(auto issuing, enrol::load_issuing(options.dir, config.certificate_lifetime, config.renew_grace));
   TRY_ASSIGN(FolderLock lock, FolderLock::take(options.dir));
+  if (identity.master.authorities().empty()) {
+    if (auto said = pki::write_first_secret_authorities(options.dir); !said)
+      log::warn("cloud", "the CAs cannot be noted in secret.key, so a replica with others would not be found: {}", said.error());
+    TRY_ASSIGN(identity, pki::load_cloud(options.dir));  // another replica may have been faster, with its own
+  }
   std::unique_ptr<observe::AccessLog> access_log;
   if (config.access_log.on) {
     TRY_ASSIGN(access_log, observe::AccessLog::open({.path = config.access_log.path}));

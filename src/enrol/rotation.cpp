@@ -60,11 +60,18 @@ Result<void> note(Registry& registry, const Actor& by, WallTime now, std::string
   return registry.note({&line, 1});
 }
 
-Result<void> record(const fs::path& dir, Registry& registry) {
+Result<std::vector<pki::Fingerprint>> keys_in_force(const fs::path& dir) {
   TRY_ASSIGN(const std::vector<pki::Certificate> bundle, read_bundle(dir / file_name::kAuthority));
   std::vector<pki::Fingerprint> keys;
   for (const pki::Certificate& one : bundle) keys.push_back(one.fingerprint());
-  return registry.agree_on_authorities(keys);
+  return keys;
+}
+
+// For who starts with this folder's state or shares its secret.
+Result<void> record(const fs::path& dir, Registry& registry) {
+  TRY_ASSIGN(const std::vector<pki::Fingerprint> keys, keys_in_force(dir));
+  TRY(registry.agree_on_authorities(keys));
+  return pki::write_secret_authorities(dir, keys);
 }
 
 }  // namespace
@@ -106,6 +113,7 @@ Result<pki::Fingerprint> rotate_authority(const fs::path& dir, Registry& registr
     TRY_ASSIGN(const pki::PrivateKey next, pki::PrivateKey::load(dir / kNextKey));
     if (next.public_key().fingerprint() == authorities.front().fingerprint()) {
       TRY(put_next_key_in_force(dir));
+      TRY(record(dir, registry));
       TRY(note(registry, by, now, "ca.rotate", authorities.front().fingerprint(), "went on"));
       return authorities.front().fingerprint();
     }
@@ -113,6 +121,7 @@ Result<pki::Fingerprint> rotate_authority(const fs::path& dir, Registry& registr
   if (authorities.size() > 1)
     return fail(Code::exists, "a rotation is under way: `fairlead ca show` tells how far it is, `fairlead ca finish` ends it");
   TRY_ASSIGN(const pki::Authority old, pki::load_authority(dir));
+  TRY(record(dir, registry));  // one that cannot be written is found while nothing has changed
   const pki::Authority made = pki::Authority::create(now);
   TRY(made.key().save(dir / kNextKey));
   authorities.insert(authorities.begin(), made.certificate());
@@ -124,6 +133,7 @@ Result<pki::Fingerprint> rotate_authority(const fs::path& dir, Registry& registr
 }
 
 Result<void> finish_rotation(const fs::path& dir, Registry& registry, const Actor& by, WallTime now, bool force) {
+  TRY_ASSIGN(const pki::FolderLock lock, pki::FolderLock::take(dir));
   TRY_ASSIGN(const RotationState state, rotation_state(dir, registry, now));
   if (!state.under_way) return fail(Code::invalid, "no rotation is under way: ca.pem holds one CA");
   if (!state.missing.empty() && !force)
@@ -133,8 +143,10 @@ Result<void> finish_rotation(const fs::path& dir, Registry& registry, const Acto
         state.missing.size(), names_of(state.missing));
   TRY(record(dir, registry));
   TRY_ASSIGN(const pki::Authority authority, pki::load_authority(dir));
+  if (authority.certificate().fingerprint() != state.authorities.front().key)
+    return fail(Code::invalid, "the new CA does not sign yet, its start was cut short: `fairlead ca rotate` goes on with it");
   TRY(pki::renew_cloud_certificate(dir, {}, now));
-  TRY_ASSIGN(const pki::FolderLock lock, pki::FolderLock::take(dir));
+  TRY(pki::write_secret_authorities(dir, {authority.certificate().fingerprint()}));
   TRY(pki::write_file(dir / file_name::kAuthority, authority.certificate().to_pem(), 0644));
   TRY(record(dir, registry));
   return note(registry, by, now, "ca.finish", authority.certificate().fingerprint(),

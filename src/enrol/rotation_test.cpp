@@ -96,6 +96,27 @@ TEST_F(RotationTest, StateOfAnotherCaIsRefused) {
   EXPECT_FALSE(registry->agree_on_authorities({first})) << "gone with the end of the rotation";
 }
 
+TEST_F(RotationTest, ReplicasThatShareTheSecretFollow) {
+  const fs::path other = outer / "replica";
+  fs::copy(dir, other);
+  fs::remove(other / "secret.key");
+  fs::create_symlink(dir / "secret.key", other / "secret.key");
+  const auto take_ca = [&] { fs::copy_file(dir / "ca.pem", other / "ca.pem", fs::copy_options::overwrite_existing); };
+  EXPECT_TRUE(pki::load_cloud(other));
+  ASSERT_TRUE(rotate_authority(dir, *registry, kBy, kNow));
+  EXPECT_THAT(pki::load_cloud(other).error().describe(), HasSubstr("replicas have the same CAs"));
+  take_ca();
+  EXPECT_TRUE(pki::load_cloud(other));
+  ASSERT_TRUE(finish_rotation(dir, *registry, kBy, kNow, true));
+  EXPECT_TRUE(pki::load_cloud(dir));
+  EXPECT_EQ(pki::load_cloud(dir)->master.authorities(), std::vector{state().authorities.front().key});
+
+  fs::remove(dir / "secret.key");  // cannot be written: found before anything has changed
+  const std::string before = bundle();
+  EXPECT_FALSE(rotate_authority(dir, *registry, kBy, kNow));
+  EXPECT_EQ(bundle(), before);
+}
+
 // kill -9 after each write: the folder loads, somebody signs, and the same command goes on.
 TEST_F(RotationTest, ACutAnywhereIsGoneOnFrom) {
   const std::string before = bundle();
@@ -113,6 +134,9 @@ TEST_F(RotationTest, ACutAnywhereIsGoneOnFrom) {
   fs::copy_file(old, key);
   EXPECT_TRUE(pki::load_cloud(dir));
   EXPECT_EQ(pki::load_authority(dir)->certificate().fingerprint(), another.certificate().fingerprint());
+  const auto backwards = finish_rotation(dir, *registry, kBy, kNow, true);
+  ASSERT_FALSE(backwards) << "the new one does not sign yet";
+  EXPECT_THAT(backwards.error().message(), HasSubstr("fairlead ca rotate"));
   const auto resumed = rotate_authority(dir, *registry, kBy, kNow);
   ASSERT_TRUE(resumed);
   EXPECT_EQ(*resumed, authorities.front().fingerprint());

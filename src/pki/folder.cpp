@@ -1,6 +1,7 @@
 #include "pki/folder.h"
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #include "pki/files.h"
@@ -82,7 +83,9 @@ Result<void> init_cloud_folder(const fs::path& dir, const std::vector<HostName>&
     TRY(authority.key().save(staging / file_name::kAuthorityKey));
     TRY(write_certificate(staging / file_name::kCloud, certificate));
     TRY(key.save(staging / file_name::kCloudKey));
-    TRY(MasterSecret::generate().save(staging / file_name::kSecret));
+    MasterSecret secret = MasterSecret::generate();
+    secret.set_authorities({authority.certificate().fingerprint()});
+    TRY(secret.save(staging / file_name::kSecret));
     TRY(write_file(staging / file_name::kRevoked, kNewRevocationList, 0644));
     return also(staging);
   });
@@ -155,10 +158,58 @@ Result<void> remove_revocation(const fs::path& dir, const NodeName& node) {
   return write_file(file, kept, 0644);
 }
 
+namespace {
+
+std::vector<Fingerprint> keys_of(const std::vector<Certificate>& authorities) {
+  std::vector<Fingerprint> keys;
+  for (const Certificate& authority : authorities) keys.push_back(authority.fingerprint());
+  return keys;
+}
+
+Result<void> check_same_authorities(const MasterSecret& secret, const TrustStore& trust, const fs::path& dir) {
+  const std::vector<Fingerprint> held = keys_of(trust.authorities());
+  for (const Fingerprint& wanted : secret.authorities())
+    if (std::ranges::find(held, wanted) == held.end())
+      return fail(Code::invalid,
+                  "{} is shared with a cloud whose CA sha256:{} is not in {}: replicas have the same CAs. Copy ca.pem, cloud.pem and their "
+                  "keys from where that CA was made; a cloud of its own has a secret.key of its own (`openssl rand -hex 32`)",
+                  (dir / file_name::kSecret).native(), wanted, (dir / file_name::kAuthority).native());
+  return {};
+}
+
+enum class Write : std::uint8_t { always, first };
+Result<void> write_authorities(const fs::path& dir, const std::vector<Fingerprint>& authorities, Write when) {
+  std::error_code error;
+  const fs::path link = dir / file_name::kSecret, file = fs::canonical(link, error);
+  if (error) return fail(Error::from_errno(error.value(), "find " + link.native()));
+  std::optional<FolderLock> there;  // the caller has that of `dir`
+  if (!fs::equivalent(file.parent_path(), dir, error)) {
+    TRY_ASSIGN(FolderLock lock, FolderLock::take(file.parent_path()));
+    there.emplace(std::move(lock));
+  }
+  TRY_ASSIGN(MasterSecret secret, MasterSecret::load(file));
+  if (when == Write::first && !secret.authorities().empty()) return {};
+  secret.set_authorities(authorities);
+  return secret.save(file);
+}
+
+}  // namespace
+
+Result<void> write_secret_authorities(const fs::path& dir, const std::vector<Fingerprint>& authorities) {
+  return write_authorities(dir, authorities, Write::always);
+}
+
+Result<void> write_first_secret_authorities(const fs::path& dir) {
+  TRY_ASSIGN(const FolderLock lock, FolderLock::take(dir));
+  TRY_ASSIGN(const TrustStore trust, TrustStore::load(dir / file_name::kAuthority));
+  return write_authorities(dir, keys_of(trust.authorities()), Write::first);
+}
+
 Result<CloudIdentity> load_cloud(const fs::path& dir) {
   TRY(check_is_cloud(dir));
   TRY_ASSIGN(auto credentials, load_credentials(dir, file_name::kCloud, file_name::kCloudKey, Show::with_issuer));
   TRY_ASSIGN(MasterSecret master, MasterSecret::load(dir / file_name::kSecret));
+  TRY(check_same_authorities(master, credentials->trust(), dir));
   // Must exist: a list that went missing would let everybody in again.
   TRY_ASSIGN(RevocationList revoked, RevocationList::load(dir / file_name::kRevoked));
   return CloudIdentity{std::move(credentials), std::move(master), std::move(revoked)};

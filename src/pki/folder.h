@@ -58,6 +58,12 @@ Result<void> add_revocation(const std::filesystem::path& dir, const Revocable& w
 // Takes out the lines that name the node; nothing is written if there are none.
 Result<void> remove_revocation(const std::filesystem::path& dir, const NodeName& node);
 
+// What the master secret says of CAs, so that replicas which share it cannot start with others. The file is replaced where it lies, also if
+// secret.key is a link to it; commands that do this at the same time wait for each other. The caller holds the folder's lock.
+Result<void> write_secret_authorities(const std::filesystem::path& dir, const std::vector<Fingerprint>& authorities);
+// The same with those of ca.pem, if it says nothing yet. Takes the lock.
+Result<void> write_first_secret_authorities(const std::filesystem::path& dir);
+
 struct CloudIdentity {
   std::shared_ptr<const Credentials> credentials;  // shows the CA's certificate, too: who joins checks it against a pin
   MasterSecret master;
@@ -67,6 +73,8 @@ struct EdgeIdentity {
   std::shared_ptr<const Credentials> credentials;
   NodeName node;
 };
+// Refuses a master secret that names a CA which ca.pem lacks: replicas that share the secret have the same CAs, or edges that one lets in
+// are strangers to the other. ca.pem may have one more: it is written before the secret when a CA comes, after it when one goes.
 Result<CloudIdentity> load_cloud(const std::filesystem::path& dir);
 Result<EdgeIdentity> load_edge(const std::filesystem::path& dir);
 Result<Authority> load_authority(const std::filesystem::path& cloud_dir);

@@ -128,6 +128,56 @@ TEST_F(Folders, TheCloudRunsWithoutTheKeyOfItsCa) {
   EXPECT_EQ(load_authority(d).error().describe(), "cannot read " + (d / "ca-key.pem").native() + ": No such file or directory");
 }
 
+// A replica is made with the secret of another cloud, or with a link to it.
+TEST_F(Folders, ReplicasThatShareASecretHaveTheSameCas) {
+  const fs::path other = folder / "other", shared = folder / "shared";
+  ASSERT_TRUE(init_cloud_folder(other, HostName::parse_all({"cloud.example"}).value(), kNow));
+  const auto ca_of = [](const fs::path& dir) { return load_authority(dir).value().certificate().fingerprint(); };
+  const auto refusal = [&] {
+    const auto loaded = load_cloud(other);
+    return loaded ? "it can be loaded" : loaded.error().describe();
+  };
+  const auto take = [&](const char* name) { fs::copy_file(d / name, other / name, fs::copy_options::overwrite_existing); };
+  EXPECT_EQ(refusal(), "it can be loaded");
+  take("secret.key");
+  EXPECT_THAT(refusal(), HasSubstr("CA sha256:" + ca_of(d).to_text() + " is not in " + (other / "ca.pem").native()));
+  for (const char* name : {"ca.pem", "ca-key.pem", "cloud.pem", "cloud-key.pem"}) take(name);
+  EXPECT_EQ(refusal(), "it can be loaded");
+
+  fs::create_directory(shared);
+  fs::rename(d / "secret.key", shared / "secret.key");
+  for (const fs::path& each : {d, other}) {
+    fs::remove(each / "secret.key");
+    fs::create_symlink(shared / "secret.key", each / "secret.key");
+  }
+  const Authority next = Authority::create(kNow);
+  ASSERT_TRUE(write_secret_authorities(d, {next.certificate().fingerprint(), ca_of(d)}));
+  EXPECT_TRUE(fs::is_symlink(d / "secret.key"));
+  EXPECT_THAT(refusal(), HasSubstr(next.certificate().fingerprint().to_text())) << "until it has the new CA";
+  const std::string old = read_file(other / "ca.pem", kMaxBundleSize).value();
+  ASSERT_TRUE(write_file(other / "ca.pem", next.certificate().to_pem() + old, 0644));
+  EXPECT_EQ(refusal(), "it can be loaded");
+  ASSERT_TRUE(write_secret_authorities(d, {ca_of(d)}));
+  EXPECT_EQ(refusal(), "it can be loaded") << "one that goes may be there for a while";
+}
+
+TEST_F(Folders, ASecretThatSaysNothingOfCasIsThatOfWhoIsFirst) {
+  const MasterSecret bare = MasterSecret::generate();
+  ASSERT_TRUE(bare.save(d / "secret.key"));
+  ASSERT_TRUE(write_first_secret_authorities(d));
+  const auto bound = load_cloud(d);
+  ASSERT_TRUE(bound);
+  EXPECT_EQ(bound->master.authorities(), std::vector{load_authority(d).value().certificate().fingerprint()});
+  EXPECT_EQ(bound->master.derive("x", 32).reveal(), bare.derive("x", 32).reveal());
+  const fs::path other = folder / "other";
+  ASSERT_TRUE(init_cloud_folder(other, HostName::parse_all({"cloud.example"}).value(), kNow));
+  fs::remove(other / "secret.key");
+  fs::create_symlink(d / "secret.key", other / "secret.key");
+  ASSERT_TRUE(write_first_secret_authorities(other)) << "comes second, changes nothing";
+  EXPECT_FALSE(load_cloud(other));
+  EXPECT_TRUE(load_cloud(d));
+}
+
 TEST_F(Folders, FilesOfTwoFoldersAreNotMixed) {
   ASSERT_TRUE(issue_edge_folder(d, NodeName::parse("edge-b").value(), folder / "edge-b", kNow));
   fs::copy_file(folder / "edge-b" / "edge-key.pem", e / "edge-key.pem", fs::copy_options::overwrite_existing);

@@ -1,7 +1,9 @@
 #include "pki/link_secrets.h"
 
+#include <fmt/format.h>
 #include <gnutls/crypto.h>
 
+#include <algorithm>
 #include <array>
 
 #include "pki/files.h"
@@ -12,6 +14,7 @@ namespace fairlead::pki {
 namespace {
 
 constexpr std::size_t kMaxSecretFile = 1_KiB;
+constexpr std::string_view kAuthorityWord = "ca ";
 constexpr std::size_t kTicketKeySize = 64;  // what gnutls_session_ticket_enable_server takes
 
 }  // namespace
@@ -23,13 +26,28 @@ MasterSecret MasterSecret::generate() {
 }
 
 Result<MasterSecret> MasterSecret::from_text(const Secret& text, std::string_view file) {
-  std::string_view hex = text.reveal();
-  while (hex.ends_with('\n') || hex.ends_with('\r')) hex.remove_suffix(1);
+  std::string_view rest = text.reveal();
+  const auto next_line = [&rest] {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    while (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+  };
+  const std::string_view hex = next_line();
   const gnutls_datum_t input = view(as_bytes(hex));
   Datum bytes;
   if (hex.size() != 2 * kSize || gnutls_hex_decode2(&input, bytes.out()) < 0 || bytes.bytes().size() != kSize)
     return fail(Code::invalid, "{} is not a master secret: {} hex digits on one line", file, 2 * kSize);
-  return MasterSecret(Secret(bytes.text()));
+  MasterSecret made{Secret(bytes.text())};
+  while (!rest.empty()) {
+    const std::string_view line = next_line();
+    if (line.empty()) continue;
+    const auto authority = Fingerprint::parse(line.starts_with(kAuthorityWord) ? line.substr(kAuthorityWord.size()) : "");
+    if (!authority) return fail(Code::invalid, "{} has a line after the secret that names no CA: \"ca\" and 64 hex digits", file);
+    made.authorities_.push_back(*authority);
+  }
+  return made;
 }
 
 Result<MasterSecret> MasterSecret::load(const std::filesystem::path& file) {
@@ -38,8 +56,13 @@ Result<MasterSecret> MasterSecret::load(const std::filesystem::path& file) {
 }
 
 Result<void> MasterSecret::save(const std::filesystem::path& file) const {
-  const Secret text(to_hex(as_bytes(bytes_.reveal())) + "\n");
-  return write_file(file, text.reveal(), 0600);
+  std::string text;
+  text.reserve(kMaxSecretFile);  // the secret is not left behind by growing
+  text += to_hex(as_bytes(bytes_.reveal())) + "\n";
+  for (const Fingerprint& authority : authorities_) text += fmt::format("{}{}\n", kAuthorityWord, authority);
+  if (text.size() > kMaxSecretFile) return fail(Code::too_large, "{} CAs are too many for {}", authorities_.size(), file.native());
+  const Secret whole(std::move(text));
+  return write_file(file, whole.reveal(), 0600);
 }
 
 Secret MasterSecret::derive(std::string_view label, std::size_t size) const {

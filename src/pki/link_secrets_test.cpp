@@ -43,12 +43,32 @@ TEST(MasterSecret, ErrorsNameTheFile) {
   const std::string good(64, 'a');
   EXPECT_TRUE(MasterSecret::from_text(Secret(good + "\r\n"), "secret.key"));
   for (const std::string& bad : {std::string(), good + "a", good + "aa", good.substr(1), good.substr(2), good.substr(1) + "g",
-                                 good.substr(2) + " a", good.substr(1) + "\n"})
+                                 good.substr(2) + " a", good.substr(1) + "\n", "\n" + good})
     EXPECT_EQ(MasterSecret::from_text(Secret(bad), "secret.key").error().message(),
               "secret.key is not a master secret: 64 hex digits on one line")
         << bad;
   TestFolder folder;
   EXPECT_EQ(MasterSecret::load(folder / "secret.key").error().code(), Code::not_found);
+}
+
+TEST(MasterSecret, NamesItsCas) {
+  TestFolder folder;
+  MasterSecret made = MasterSecret::generate();
+  EXPECT_TRUE(made.authorities().empty());
+  const std::vector<Fingerprint> keys{Fingerprint(sha256(as_bytes("a"))), Fingerprint(sha256(as_bytes("b")))};
+  made.set_authorities(keys);
+  ASSERT_TRUE(made.save(folder / "secret.key"));
+  const auto loaded = MasterSecret::load(folder / "secret.key");
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  EXPECT_EQ(loaded->authorities(), keys);
+  EXPECT_EQ(loaded->derive("x", 32).reveal(), made.derive("x", 32).reveal());
+  const std::string good(64, 'a');
+  EXPECT_TRUE(MasterSecret::from_text(Secret(good + "\r\n\nca " + good + "\r\n\n"), "secret.key"));
+  for (const std::string& bad : {good, "ca " + good + "a", "ca" + good, std::string("#")}) {
+    const auto refused = MasterSecret::from_text(Secret(good + "\n" + bad + "\n"), "secret.key");
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(refused.error().message(), "secret.key has a line after the secret that names no CA: \"ca\" and 64 hex digits");
+  }
 }
 
 TEST(LinkSecrets, AreAllDifferentAndAsLongAsTheirUseWants) {

@@ -20,6 +20,7 @@ STAYS_OUT_SECONDS = 4  # an edge tries several times in that
 LABEL_SECONDS = 2
 JOINS = 2000
 RESTORED = 8
+REFUSED_SECONDS = 5
 
 
 @pytest.fixture
@@ -110,6 +111,50 @@ def test_a_cloud_comes_back_from_its_backup(site):
     site.start_cloud()
     site.wait_connected(NODE, 30)
     assert site.tokens()[left["id"]]["state"] == "revoked"
+
+
+def test_a_node_that_joined_after_the_backup_is_known_as_soon_as_it_connects(site):
+    """Nobody else gets its name, and a new CA waits for it."""
+    backup = site.lab.folder / "backup.tar"
+    site.fairlead("backup", "--dir", site.cloud.folder, "--out", backup)
+    site.join(site.token(), NODE)
+    key = site.keys()[NODE]
+    site.cloud.process.kill()
+    site.cloud.folder.rename(site.cloud.folder.with_name("lost"))
+    site.fairlead("restore", "--in", backup, "--dir", site.cloud.folder)
+    assert NODE not in listed(site)
+    site.start_cloud()
+    site.wait_connected(NODE, 30)
+    netlab.until(lambda: site.keys().get(NODE) == key, 5, "the node's name to be bound to its key")
+    assert any(f"node {NODE} | " in line and "node.adopt | edge-a" in line for line in site.audit()), site.audit()
+    assert "NAME_TAKEN" in site.refused(site.join_words(site.token(), NODE, site.lab.folder / "thief"))
+
+
+def test_a_replica_with_another_ca_does_not_start(site):
+    """It has the secret of the running cloud, or a link to it, and a CA of its own."""
+    replica = site.lab.folder / "replica"
+    site.fairlead("init", "--dir", replica, "--name", "127.0.0.1")
+    own, shared = replica / "secret.key", site.cloud.folder / "secret.key"
+    own.unlink()
+    own.symlink_to(shared)
+
+    def start():
+        listen = f"127.0.0.1:{site.lab.port(18443)}"
+        try:
+            ended = site.lab.cloud.run([site.binary, "cloud", "--dir", replica, "--listen", listen], timeout=REFUSED_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return ""
+        return ended.stderr
+
+    assert "replicas have the same CAs" in start()
+    for name in ("ca.pem", "ca-key.pem", "cloud.pem", "cloud-key.pem"):
+        (replica / name).write_bytes((site.cloud.folder / name).read_bytes())
+    assert start() == ""
+    site.fairlead("ca", "rotate", "--dir", site.cloud.folder)
+    assert own.is_symlink() and shared.stat().st_mode & 0o777 == 0o600
+    assert "replicas have the same CAs" in start()
+    (replica / "ca.pem").write_bytes((site.cloud.folder / "ca.pem").read_bytes())
+    assert start() == ""
 
 
 def test_a_running_flow_of_a_revoked_node_is_cut(site):
