@@ -26,8 +26,13 @@ DatagramChannel::Sent DatagramChannel::send(Bytes payload) {
   counters_.bytes_sent += payload.size();
   streamed_bytes_ += payload.size();
   streamed_.emplace_back(payload.begin(), payload.end());
-  if (!std::exchange(writing_, true)) tasks_.spawn(write_records());
+  if (!held_ && !std::exchange(writing_, true)) tasks_.spawn(write_records());
   return Sent::record;
+}
+
+void DatagramChannel::release_records() {
+  held_ = false;
+  if (!streamed_.empty() && !std::exchange(writing_, true)) tasks_.spawn(write_records());
 }
 
 Task<void> DatagramChannel::write_records() {

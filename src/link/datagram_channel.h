@@ -2,7 +2,7 @@
 // wishes it, as records in the flow's stream (a length and that many bytes), which come later than the others and are never lost.
 //
 // Sending never waits. A carrier without DATAGRAMs has them all in the stream. The channel owns the flow's payload: nobody else reads or
-// writes it. The opener must have had the reply before read_stream().
+// writes it. The opener must have had the reply before read_stream(); the acceptor holds its records until it has sent one.
 #pragma once
 #include <deque>
 
@@ -28,6 +28,9 @@ class DatagramChannel {
   DatagramChannel(Flow& flow, bool large_in_stream) : flow_(flow), large_in_stream_(large_in_stream), tasks_(flow.loop()) {}
 
   Sent send(Bytes payload);
+  // Records wait, until release_records().
+  void hold_records() { held_ = true; }
+  void release_records();
   // From now on records are taken from the stream, and its end ends the channel.
   void read_stream();
   bool shut_by_peer() const { return shut_by_peer_; }  // that is why it ended, in good order
@@ -45,7 +48,7 @@ class DatagramChannel {
   const bool large_in_stream_;
   std::deque<std::vector<std::byte>> streamed_;
   std::size_t streamed_bytes_ = 0;
-  bool writing_ = false;
+  bool writing_ = false, held_ = false;
   bool shut_by_peer_ = false;
   Counters counters_;
   Scope tasks_;

@@ -20,4 +20,24 @@ Task<Result<std::unique_ptr<net::Stream>>> dial(net::Network& network, const Egr
   co_return fail(std::move(last));
 }
 
+Task<Result<DatagramService>> dial_datagrams(net::Network& network, const EgressPolicy& policy, net::HostPort target) {
+  // An association is small: what a burst needs, not what a fast link needs. Services get datagrams of any size, as from any client.
+  constexpr net::DatagramOptions kOptions{.receive_buffer = 512_KiB, .send_buffer = 512_KiB, .fragment = true};
+  auto addresses = co_await network.resolve(target.host);
+  if (!addresses) co_return std::unexpected(addresses.error());
+  Error last(Code::unreachable, "the name has no address");
+  for (const net::IpAddress& ip : *addresses) {
+    const net::SocketAddress to{ip, target.port};
+    auto allowed = policy.check(to);
+    if (!allowed) {
+      last = allowed.error();
+      continue;
+    }
+    auto socket = network.connect_datagrams(to, kOptions);
+    if (socket) co_return DatagramService{*std::move(socket), to};
+    last = socket.error();
+  }
+  co_return fail(std::move(last));
+}
+
 }  // namespace fairlead::route

@@ -11,4 +11,11 @@ namespace fairlead::route {
 // `network` and `policy` outlive the task; the caller sets a deadline.
 Task<Result<std::unique_ptr<net::Stream>>> dial(net::Network& network, const EgressPolicy& policy, net::HostPort target);
 
+// The same for datagrams: a connected socket at the first address that is allowed. Nothing is known of whether anybody is there.
+struct DatagramService {
+  std::unique_ptr<net::DatagramSocket> socket;
+  net::SocketAddress at;
+};
+Task<Result<DatagramService>> dial_datagrams(net::Network& network, const EgressPolicy& policy, net::HostPort target);
+
 }  // namespace fairlead::route
