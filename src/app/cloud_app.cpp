@@ -187,7 +187,7 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
   at.renewals->set_renewed([link = at.link.get()](const NodeName& node, const pki::Certificate& c) { link->renewed(node, c); });
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
   at.plugins->kube_connect().set_find([this, &at](const net::HostPort& target) {
-    return kube_plugin::look_up(target, *at.directory, [this](const NodeName& node) { return standing(node); }, at.turn++);
+    return kube_plugin::look_up(target, at.directory.get(), [this](const NodeName& node) { return standing(node); }, at.turn++);
   });
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
@@ -220,6 +220,7 @@ Result<void> CloudApp::build_kube() {
 Result<void> CloudApp::build_cluster() {
   if (!config_.kube.cluster.named()) return {};
   TRY_ASSIGN(auto access, cluster_access(config_.kube, options_.dir));
+  for (auto& at : loops_) at->directory = nullptr;
   CloudLoop& main = *loops_.front();
   cluster_ =
       std::make_unique<KubeCluster>(main.network, std::move(access), config_.kube, [this](std::shared_ptr<const kube::Directory> made) {
@@ -425,6 +426,7 @@ Task<void> CloudApp::publish_metrics() {
     bool done = co_await call_on<bool>(here, where->loop, std::move(copy));
     static_cast<void>(done);
   }
+  if (cluster_) publish(registry_, LoopIndex(0), *cluster_);
   publish_process(registry_, LoopIndex(0), memory_, access_log_ ? access_log_->dropped() : 0);
 }
 

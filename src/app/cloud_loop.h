@@ -27,9 +27,9 @@ struct CloudLoop {
   std::unique_ptr<enrol::JoinServer> joins;
   std::unique_ptr<enrol::RenewalEgress> renewals;
   std::unique_ptr<link::CloudLink> link;
-  std::shared_ptr<const kube::Directory> directory = kube::Directory::empty();
-  std::uint64_t turn = 0;                // of the endpoints of Services
-  ListenerFailures failed, kube_failed;  // listeners of the last apply
+  std::shared_ptr<const kube::Directory> directory = kube::Directory::empty();  // null: a cluster that was not read yet
+  std::uint64_t turn = 0;                                                       // of the endpoints of Services
+  ListenerFailures failed, kube_failed;                                         // listeners of the last apply
   std::unique_ptr<Scope> tasks;
 };
 

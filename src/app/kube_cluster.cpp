@@ -29,6 +29,7 @@ KubeCluster::KubeCluster(net::Network& network, std::function<Result<kube::Acces
                          kube::Cluster::Tell tell)
     : cluster_(network, std::move(access), is_edge(config.cluster.edges),
                [this, tell = std::move(tell)](std::shared_ptr<const kube::Directory> directory) mutable {
+                 directories_++;
                  if (addresses_) addresses_->look(directory);
                  tell(std::move(directory));
                }) {

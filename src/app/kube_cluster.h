@@ -24,10 +24,13 @@ class KubeCluster {
 
   // Nodes are to say where their doors are; nothing is written unless the mode is node-address and the doors have one address.
   void apply(const KubeRules& rules);
+  std::vector<kube::Cluster::KindState> states() const { return cluster_.states(); }
+  std::uint64_t directories() const { return directories_; }
   // For people.
   std::vector<std::string> problems() const;
 
  private:
+  std::uint64_t directories_ = 0;
   kube::Cluster cluster_;
   std::optional<kube::NodeAddresses> addresses_;
 };

@@ -131,6 +131,19 @@ void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::Kub
   }
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const KubeCluster& cluster) {
+  for (const kube::Cluster::KindState& kind : cluster.states()) {
+    const observe::Labels labels{{"kind", kind.resource}};
+    registry.gauge(loop, {"fairlead_kube_objects", "Objects of the cluster that are known.", labels})
+        .set(static_cast<double>(kind.objects));
+    registry.gauge(loop, {"fairlead_kube_watch_failing", "Whether nothing new of a kind can be learned.", labels})
+        .set(kind.watch.failure ? 1 : 0);
+    count(registry, loop, "fairlead_kube_watch_events_total", "Changes that the API server told.", kind.watch.events, labels);
+    count(registry, loop, "fairlead_kube_watch_lists_total", "Lists of a kind that were read.", kind.watch.lists, labels);
+  }
+  count(registry, loop, "fairlead_kube_directories_total", "Times that what is at which edge has changed.", cluster.directories());
+}
+
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines) {
   const Usage now = usage();
   gauge(registry, loop, "fairlead_buffered_bytes", "Bytes buffered for all sessions.", static_cast<double>(memory.used()));

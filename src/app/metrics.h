@@ -1,6 +1,7 @@
 // metrics.h: the numbers of a loop, copied into its metric cells. Called on that loop, at a scrape.
 #pragma once
 #include "app/host.h"
+#include "app/kube_cluster.h"
 #include "enrol/join_server.h"
 #include "link/cloud_link.h"
 #include "link/edge_link.h"
@@ -29,6 +30,7 @@ void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::Hea
 void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::ConnectIngress& connect);
 void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::Doors& doors);
 void publish(observe::Registry& registry, LoopIndex loop, const kube_plugin::KubeEgress& egress);
+void publish(observe::Registry& registry, LoopIndex loop, const KubeCluster& cluster);
 void publish_process(observe::Registry& registry, LoopIndex loop, const net::MemoryBudget& memory, std::uint64_t dropped_log_lines);
 
 }  // namespace fairlead::app

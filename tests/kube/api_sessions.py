@@ -136,7 +136,7 @@ class Exec:
                 status = json.loads(data)
                 if status["status"] == "Success":
                     return 0, self.output
-                causes = {row["reason"]: row["message"] for row in status.get("details", {}).get("causes", [])}
+                causes = {row.get("reason"): row["message"] for row in status.get("details", {}).get("causes", [])}
                 if "ExitCode" not in causes:
                     raise ConnectionError(status.get("message", ""))
                 return int(causes["ExitCode"]), self.output

@@ -20,7 +20,7 @@ from api_sessions import Api
 from clusters import LabCluster
 from fairleads import FairleadLab
 from handbook import Handbook
-from kubelab import machines, network
+from kubelab import build, machines, network
 from kubelab.settings import API_PORT, WAN, Settings
 from pods import Pods
 
@@ -83,13 +83,17 @@ class Managed(LabCluster):
                 self.command("up", *words, "--egress", str(file))
             else:
                 file = Path(folder, "kubelets.json")
-                file.write_text(json.dumps({edge: {"config": {"port": self.kubelet_port(edge)}, "flags": [f"--node-ip={self.inside_address}"]}
+                file.write_text(json.dumps({edge: {"config": {"port": self.kubelet_port(edge)}, "flags": self._address_flags(edge)}
                                             for edge in self.settings.edges}))
                 self.command("up", *words, "--kubelets", str(file))
                 self.hosts_network("cloud").ip("address", "add", f"{self.inside_address}/32", "dev", "lo")
         self.folder.mkdir()
         edges = ", ".join(f'"{edge}"' for edge in self.settings.edges)
         self._nft(self.hosts_network(WAN), _ONLY_FAIRLEAD.format(edges=edges, port=API_PORT))
+
+    def _address_flags(self, edge):
+        """The Node of the first edge gets its address from Fairlead, that of the others from its kubelet."""
+        return ["--cloud-provider=external", "--node-ip="] if edge == self.nodes[0] else [f"--node-ip={self.inside_address}"]
 
     @property
     def inside_address(self):
@@ -122,23 +126,30 @@ class Managed(LabCluster):
 
     def do(self, host, script):
         """Lines of the handbook, in a shell of that host."""
-        path = f"PATH={self.site.binary.parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+        path = f"PATH={self.site.binary.parent}:{build.program(self.settings, 'kubectl').parent}:/usr/sbin:/usr/bin:/sbin:/bin"
         return host.run(["env", path, "sh", "-ec", f"cd {self.folder}\n{script}"]).stdout
 
     def _begin_cloud(self, new):
         book, cloud = self.book("cloud"), self.site.cloud
         if new:
             self.do(cloud.host, book.line("kubeadm", "fairlead init"))
+            self._make_account(book)
             cloud.configure(self._cloud_config(book) + f"accessLog: {cloud.folder}/access.log\n")
         self.site.start_cloud()
+
+    def _make_account(self, book):
+        """Fairlead's own, with the rights that the handbook gives it and no others."""
+        account = book.block("kubeadm", "kind: ServiceAccount")
+        if self.mode == NODE_ADDRESS:
+            account = account.replace("rules:\n", "rules:\n" + book.block(_MANAGED, "nodes/status"))
+        (self.folder / "account.yaml").write_text(account)
+        self.do(self.lab.cloud, book.block("kubeadm", "kubectl apply -f account.yaml"))
 
     def _cloud_config(self, book):
         if self.mode == NODE_ADDRESS:
             return book.block(_MANAGED, "mode: node-address")
         self.do(self.lab.cloud, f"cd {self.site.cloud.folder}\n" + book.block(_TCP, "openssl"))
         text = book.block("kubeadm", "direct: all")
-        if "cluster:" not in text:
-            text = text.replace("kube:\n", f"kube:\n  cluster:\n    kubeconfig: {self.settings.admin_kubeconfig}\n")
         return text.replace("  connect:\n", book.block(_TCP, "clientCA:").removeprefix("kube:\n"))
 
     def _begin_edge(self, name, new):
@@ -153,7 +164,7 @@ class Managed(LabCluster):
             self.site.wait_connected(name, _CONNECTED_SECONDS)
             edge.process.stop()
             edge.configure(self._edge_config(book, edge.host.address) + f"accessLog: {edge.folder}/access.log\n")
-            if self.mode == NODE_ADDRESS:
+            if self.mode == NODE_ADDRESS and name != self.nodes[0]:
                 self.do(edge.host, book.line(_MANAGED, "ip address add"))
         self.start_edge(name)
 
@@ -162,9 +173,12 @@ class Managed(LabCluster):
         return text.replace("listen: [", f"listen: [{address}:{API_PORT}, ")  # also for pods
 
     def start_edge(self, name):
+        self._launch_edge(name)
+        self.site.wait_connected(name, _CONNECTED_SECONDS)
+
+    def _launch_edge(self, name):
         edge = self.site.edges[name]
         edge.process = edge.host.start(name, [self.site.binary, "edge", "--dir", edge.folder])
-        self.site.wait_connected(name, _CONNECTED_SECONDS)
 
     # -- to look at, to change, to break
 
@@ -172,10 +186,27 @@ class Managed(LabCluster):
         """Its lines so far, as dictionaries."""
         return [json.loads(line) for line in (self.folder / component / "access.log").read_text().splitlines()]
 
-    def restart_edge(self, name):
-        self.site.edges[name].process.stop(_DRAIN_SECONDS)
+    def restart_edge(self, name, kill=False):
+        """Connected again on return. `kill`: kill -9, of which the cloud hears nothing."""
+        process = self.site.edges[name].process
+        if kill:
+            process.kill()
+            before = self.site.nodes()[name]["since"]
+            self._launch_edge(name)
+            netlab.until(lambda: self.site.connected(name) and self.site.nodes()[name]["since"] != before, _CONNECTED_SECONDS, f"{name} back")
+            return
+        process.stop(_DRAIN_SECONDS)
         self.site.wait_gone(name, _CONNECTED_SECONDS)
         self.start_edge(name)
+
+    def restart_cloud(self, kill=False):
+        """Serves again on return; edges may not be back yet."""
+        process = self.site.cloud.process
+        if kill:
+            process.kill()
+        else:
+            process.stop(_DRAIN_SECONDS)
+        self.site.start_cloud()
 
     @contextlib.contextmanager
     def egress_over_tcp(self):

@@ -84,13 +84,13 @@ class Pods:
             "get pods,services,endpointslices -o wide", "get events --sort-by=.lastTimestamp", "describe pods"))
 
     def _create(self, name, image, node, port, restart, container):
-        volumes = container.pop("volumes", [])
+        volumes, host_network = container.pop("volumes", []), container.pop("host_network", False)
         probe = {"readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1}} if port else {}
         self._kubectl.apply({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": self.namespace, "labels": {"app": name}},
             "spec": {
                 "nodeName": self.cluster.nodes[node] if isinstance(node, int) else node, "restartPolicy": restart,
-                "terminationGracePeriodSeconds": 1, "volumes": volumes, "containers": [{
+                "terminationGracePeriodSeconds": 1, "volumes": volumes, "hostNetwork": host_network, "containers": [{
                     "name": name, "image": image if "/" in image else images.reference(image), "imagePullPolicy": "Never",
                     "terminationMessagePolicy": "FallbackToLogsOnError", **probe, **container}]}})
 

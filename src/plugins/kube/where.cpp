@@ -1,9 +1,13 @@
 #include "plugins/kube/where.h"
 
+#include <fmt/format.h>
+
 #include "plugins/kube/targets.h"
 
 namespace fairlead::kube_plugin {
 namespace {
+
+constexpr std::string_view kServiceDomain = ".svc";
 
 Where where(kube::AtEdge found) {
   if (found.kind == kube::AtEdge::Kind::kubelet) return Where::edge("kubelet", std::move(found.node), std::string(kKubelet));
@@ -16,8 +20,14 @@ Where where(kube::Nowhere found) { return Where::refused(link::flow_code_of(foun
 
 }  // namespace
 
-Where look_up(const net::HostPort& target, const kube::Directory& directory, kube::AskStanding standing, std::uint64_t turn) {
-  return std::visit([](auto&& found) { return where(std::move(found)); }, directory.find(target, standing, turn));
+Where look_up(const net::HostPort& target, const kube::Directory* directory, kube::AskStanding standing, std::uint64_t turn) {
+  const std::shared_ptr<const kube::Directory> nothing = directory == nullptr ? kube::Directory::empty() : nullptr;
+  kube::Found found = (directory == nullptr ? *nothing : *directory).find(target, standing, turn);
+  const bool guessed = directory == nullptr && std::holds_alternative<kube::Direct>(found);
+  if (guessed && (net::IpAddress::parse(target.host) || target.host.contains(kServiceDomain)))
+    return Where::refused(link::FlowCode::link_down,
+                          fmt::format("{} is not known yet: the cluster was not read so far (kube.cluster)", target.to_text()));
+  return std::visit([](auto&& one) { return where(std::move(one)); }, std::move(found));
 }
 
 }  // namespace fairlead::kube_plugin

@@ -27,7 +27,8 @@ struct Where {
   static Where refused(link::FlowCode code, std::string message) { return {.code = code, .message = std::move(message)}; }
 };
 
-// By what is known of the cluster and of its edges. `turn` spreads over the endpoints of a Service.
-Where look_up(const net::HostPort& target, const kube::Directory& directory, kube::AskStanding standing, std::uint64_t turn);
+// By what is known of the cluster and of its edges. `turn` spreads over the endpoints of a Service. `directory` is null as long as the
+// cluster was not read for the first time: then only names are believed, since any address could be one of an edge's.
+Where look_up(const net::HostPort& target, const kube::Directory* directory, kube::AskStanding standing, std::uint64_t turn);
 
 }  // namespace fairlead::kube_plugin

@@ -10,11 +10,11 @@ namespace {
 
 using kube::Kind;
 
-kube::Standing standing(const NodeName& node) {
+constexpr auto standing = [](const NodeName& node) {
   return node.value().starts_with("edge") ? kube::Standing::connected : kube::Standing::stranger;
-}
+};
 Where look(const net::HostPort& target, const kube::Directory& directory = *kube::Directory::empty()) {
-  return look_up(target, directory, standing, 0);
+  return look_up(target, &directory, standing, 0);
 }
 
 TEST(Where, WithoutAClusterAnEdgesNameIsWhatIsKnownOfIt) {
@@ -25,6 +25,17 @@ TEST(Where, WithoutAClusterAnEdgesNameIsWhatIsKnownOfIt) {
   EXPECT_EQ(look({"edge-a", 9100}).target, "127.0.0.1:9100");
   for (const net::HostPort& other : {net::HostPort{"cloud-b", 10250}, {"10.0.0.1", 10250}, {"2001:db8::1", 10250}, {"", 1}})
     EXPECT_EQ(look(other).way, Where::Way::direct) << other.to_text();
+}
+
+TEST(Where, BeforeTheClusterIsKnownNoAddressIsGuessed) {
+  EXPECT_EQ(look_up({"edge-a", 10250}, nullptr, standing, 0).target, "kubelet");
+  EXPECT_EQ(look_up({"webhook.example", 443}, nullptr, standing, 0).way, Where::Way::direct);
+  for (const net::HostPort& other : {net::HostPort{"10.0.0.1", 10250}, {"2001:db8::1", 10250}, {"web.default.svc", 443}}) {
+    const Where where = look_up(other, nullptr, standing, 0);
+    EXPECT_EQ(where.way, Where::Way::none) << other.to_text();
+    EXPECT_EQ(where.code, link::FlowCode::link_down);
+    EXPECT_NE(where.message.find("not known yet"), std::string::npos);
+  }
 }
 
 TEST(Where, WhatADirectoryKnowsIsSaidInTheWordsOfAFlow) {

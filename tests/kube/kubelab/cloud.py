@@ -18,6 +18,18 @@ _COREFILE = """\
 }}
 """
 
+# Who ran what in a pod: the API server alone knows that.
+_AUDIT = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  resources:
+  - {group: "", resources: [pods/exec, pods/attach, pods/portforward, pods/log]}
+- level: None
+"""
+
 
 def write_configuration(settings, egress):
     """Before `cloud` starts. `egress`: a file with an EgressSelectorConfiguration, or None."""
@@ -30,6 +42,7 @@ def write_configuration(settings, egress):
             f"nameserver {settings.dns_service}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\n")
     etc = settings.folder("cloud") / "etc"
     (etc / "Corefile").write_text(_COREFILE.format(address=settings.address("cloud"), kubeconfig=settings.pki / "coredns.kubeconfig"))
+    (etc / "audit.yaml").write_text(_AUDIT)
     if egress:
         shutil.copy(egress, etc / "egress.yaml")
 
@@ -59,6 +72,7 @@ def _control_plane(settings, supervisor):
         "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={pki}/sa.pub",
         f"--service-account-signing-key-file={pki}/sa.key", "--anonymous-auth=false", "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction", "--enable-bootstrap-token-auth=true",
+        "--audit-policy-file=etc/audit.yaml", "--audit-log-path=log/audit.log",
         *(["--egress-selector-config-file=etc/egress.yaml"] if Path("etc/egress.yaml").exists() else [])])
     supervisor.keep("kube-controller-manager", [
         build.program(settings, "kube-controller-manager"), f"--kubeconfig={pki}/controller-manager.kubeconfig", "--leader-elect=false",
