@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/function_ref.h"
@@ -45,6 +46,7 @@ struct DatagramOptions {
   bool offload = true;  // GSO and GRO where the kernel has them
   // Datagrams larger than the path's MTU are sent in fragments, as sockets of applications do it, instead of being lost or refused.
   bool fragment = false;
+  std::string device;  // sends and receives only by this interface (SO_BINDTODEVICE); empty: by any
 };
 
 class DatagramSocket {

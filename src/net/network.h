@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/datagram_socket.h"
+#include "net/route_watch.h"
 #include "net/stream.h"
 
 namespace fairlead {
@@ -45,6 +46,10 @@ class Network {
   virtual Task<Result<std::vector<IpAddress>>> resolve(std::string host) = 0;
   // The local address that the system would send from to reach `to`.
   virtual Result<IpAddress> source_for(const IpAddress& to) = 0;
+  // How the system would send there; with `device` only by that interface. Code::unreachable (or the system's) when there is no way, or
+  // the interface is not there, down, or without a carrier.
+  virtual Result<LocalRoute> route_to(const IpAddress& to, std::string_view device = {}) = 0;
+  virtual std::unique_ptr<RouteWatch> watch_routes() = 0;
 };
 
 }  // namespace fairlead::net

@@ -24,6 +24,8 @@ class RealNetwork final : public Network {
   Result<std::unique_ptr<DatagramSocket>> connect_datagrams(const SocketAddress& to, const DatagramOptions& options) override;
   Task<Result<std::vector<IpAddress>>> resolve(std::string host) override;
   Result<IpAddress> source_for(const IpAddress& to) override;
+  Result<LocalRoute> route_to(const IpAddress& to, std::string_view device) override { return kernel_route_to(to, device); }
+  std::unique_ptr<RouteWatch> watch_routes() override { return watch_kernel_routes(loop_); }
 
  private:
   AsioLoop& loop_;

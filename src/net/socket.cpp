@@ -58,6 +58,11 @@ Result<BoundSocket> open_bound(const SocketAddress& at, int type, FunctionRef<vo
   return BoundSocket{std::move(fd), family, local};
 }
 
+Result<void> bind_to_device(int fd, std::string_view device) {
+  if (::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device.data(), static_cast<socklen_t>(device.size())) == 0) return {};
+  return fail(Error::from_errno(errno, fmt::format("use the interface {}", device)));
+}
+
 void close_with_reset(Fd& fd) {
   const linger now{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);

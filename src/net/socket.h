@@ -27,6 +27,8 @@ SocketAddress local_address(int fd);
 
 // For options whose absence the kernel may excuse (old kernels, missing rights): says whether it was set.
 bool set_option(int fd, int level, int name, int value);
+// The socket sends and receives only by this interface. Needs no rights since Linux 5.7.
+Result<void> bind_to_device(int fd, std::string_view device);
 
 struct BoundSocket {
   Fd fd;

@@ -81,6 +81,8 @@ class TlsNetwork final : public Network {
   }
   Task<Result<std::vector<IpAddress>>> resolve(std::string host) override { return inner_.resolve(std::move(host)); }
   Result<IpAddress> source_for(const IpAddress& to) override { return inner_.source_for(to); }
+  Result<LocalRoute> route_to(const IpAddress& to, std::string_view device) override { return inner_.route_to(to, device); }
+  std::unique_ptr<RouteWatch> watch_routes() override { return inner_.watch_routes(); }
 
  private:
   inline static const TestCa ca_;

@@ -111,6 +111,7 @@ bool is_icmp(int err) { return err == ECONNREFUSED || err == EHOSTUNREACH || err
 Result<std::unique_ptr<DatagramSocket>> UdpSocket::bind(AsioLoop& loop, std::shared_ptr<ReceiveBuffers> buffers, const SocketAddress& at,
                                                         const DatagramOptions& options) {
   TRY_ASSIGN(BoundSocket socket, open_bound(at, SOCK_DGRAM, [&](int fd, int family) { set_udp_options(fd, family, options); }));
+  if (!options.device.empty()) TRY(bind_to_device(socket.fd.get(), options.device));
   return std::make_unique<UdpSocket>(loop, std::move(buffers), std::move(socket), options.offload);
 }
 

@@ -67,9 +67,9 @@ net::SendOutcome DatagramSocket::send(const net::DatagramBatch& batch) {
   if (host_.sends_held()) return net::SendOutcome::would_block;
   net::IpAddress source = local_.ip.is_unspecified() ? batch.from : local_.ip;
   if (source.is_unspecified()) {
-    const auto chosen = host_.source_for(batch.to.ip);
+    const auto chosen = host_.route_to(batch.to.ip, options_.device);
     if (!chosen) return net::SendOutcome::failed;
-    source = *chosen;
+    source = chosen->source;
   }
   const bool own = source.is_loopback() || host_.has_address(source);
   const bool v4_only = local_.ip.is_unspecified() && local_.ip.is_v4();

@@ -19,22 +19,80 @@ constexpr Duration kConnectPatience = 127s;
 
 }  // namespace
 
-Host::Host(sim::Network& network, std::string name, std::size_t index) : network_(network), name_(std::move(name)), index_(index) {}
+// What it has heard of already is no news.
+class RouteWatch final : public net::RouteWatch {
+ public:
+  explicit RouteWatch(Host& host) : host_(host), seen_(host.route_changes_) {}
+  Task<void> changed() override {
+    while (seen_ == host_.route_changes_) co_await host_.route_changed_.wait();
+    seen_ = host_.route_changes_;
+  }
+
+ private:
+  Host& host_;
+  std::uint64_t seen_;
+};
+
+Host::Host(sim::Network& network, std::string name, std::size_t index)
+    : network_(network), name_(std::move(name)), index_(index), route_changed_(network.loop()) {}
 Host::~Host() = default;
 
 Loop& Host::loop() { return network_.loop(); }
 
-bool Host::has_address(const net::IpAddress& ip) const { return std::ranges::find(addresses_, ip) != addresses_.end(); }
+bool Host::has_address(const net::IpAddress& ip) const {
+  return std::ranges::find(addresses_, ip) != addresses_.end() || device_of(ip) != 0;
+}
 
 void Host::add_address(const net::IpAddress& ip) {
   addresses_.push_back(ip);
   network_.by_address_[ip] = this;
+  routes_changed();
+}
+
+void Host::add_device(std::string name, const net::IpAddress& ip, Nat* nat) {
+  devices_.push_back({std::move(name), ip, nat});
+  network_.by_address_[ip] = this;
+  routes_changed();
+}
+
+void Host::set_device_up(std::string_view name, bool up) {
+  devices_.at(device_by_name(name).value()).up = up;
+  routes_changed();
+}
+
+void Host::routes_changed() {
+  route_changes_++;
+  route_changed_.wake_all();
+}
+
+std::size_t Host::device_of(const net::IpAddress& own) const {
+  for (std::size_t i = 1; i < devices_.size(); i++)
+    if (devices_[i].ip == own) return i;
+  return 0;
+}
+
+std::optional<std::size_t> Host::device_by_name(std::string_view name) const {
+  const auto found = std::ranges::find(devices_, name, &Device::name);
+  return found == devices_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - devices_.begin()));
+}
+
+std::optional<net::IpAddress> Host::address_on(std::size_t device, bool v4) const {
+  if (!devices_[device].up) return std::nullopt;
+  if (device != 0) return devices_[device].ip.is_v4() == v4 ? std::optional(devices_[device].ip) : std::nullopt;
+  const auto own = std::ranges::find(addresses_, v4, &net::IpAddress::is_v4);
+  return own == addresses_.end() ? std::nullopt : std::optional(*own);
+}
+
+Nat* Host::nat_of(const net::IpAddress& own) const {
+  const std::size_t device = device_of(own);
+  return device == 0 ? nat_ : devices_[device].nat;
 }
 
 void Host::change_address(const net::IpAddress& from, const net::IpAddress& to) {
   std::ranges::replace(addresses_, from, to);
   network_.by_address_.erase(from);
   network_.by_address_[to] = this;
+  routes_changed();
   // A connection whose address has come back goes on.
   for (Side& side : sides_) {
     side.connection.pump(side);
@@ -57,6 +115,8 @@ std::unique_ptr<net::Stream> Host::adopt(std::unique_ptr<net::Incoming> incoming
 
 Result<std::unique_ptr<net::DatagramSocket>> Host::bind(const net::SocketAddress& at, const net::DatagramOptions& options) {
   TRY_ASSIGN(const net::SocketAddress own, own_address(at));
+  if (!options.device.empty() && !device_by_name(options.device))
+    return fail(Code::unreachable, "bind {}: {} has no interface {}", at, name_, options.device);
   TRY_ASSIGN(const net::SocketAddress local, datagrams_.choose(own, options.reuse_port));
   return std::make_unique<DatagramSocket>(*this, local, options);
 }
@@ -69,10 +129,23 @@ Result<std::unique_ptr<net::DatagramSocket>> Host::connect_datagrams(const net::
 
 Result<net::IpAddress> Host::source_for(const net::IpAddress& to) {
   if (to.is_loopback() || has_address(to)) return to;
-  const auto source = std::ranges::find_if(addresses_, [&](const net::IpAddress& own) { return own.is_v4() == to.is_v4(); });
-  if (source == addresses_.end()) return fail(Code::unreachable, "find a source address for {}: {} has none of its family", to, name_);
-  return *source;
+  for (std::size_t i = 0; i < devices_.size(); i++)
+    if (const auto source = address_on(i, to.is_v4())) return *source;
+  return fail(Code::unreachable, "find a source address for {}: {} has none of its family", to, name_);
 }
+
+Result<net::LocalRoute> Host::route_to(const net::IpAddress& to, std::string_view device) {
+  if (device.empty()) {
+    TRY_ASSIGN(const net::IpAddress source, source_for(to));
+    return net::LocalRoute{source, devices_[device_of(source)].name};
+  }
+  const auto index = device_by_name(device);
+  const auto source = index ? address_on(*index, to.is_v4()) : std::nullopt;
+  if (!source) return fail(Code::unreachable, "find a route to {} by {}: {}", to, device, index ? "it is down" : "no such interface");
+  return net::LocalRoute{*source, std::string(device)};
+}
+
+std::unique_ptr<net::RouteWatch> Host::watch_routes() { return std::make_unique<RouteWatch>(*this); }
 
 Task<Result<std::vector<net::IpAddress>>> Host::resolve(std::string host) {
   if (auto literal = net::IpAddress::parse(host)) co_return std::vector<net::IpAddress>{*literal};
@@ -109,7 +182,7 @@ Task<Result<std::unique_ptr<net::Stream>>> Host::connect(const net::SocketAddres
 Listener* Host::listener_for(const net::SocketAddress& to, const net::SocketAddress& from) const { return listeners_.find(to, from); }
 
 void Host::deliver(const Packet& packet) {
-  if (!up_) return;
+  if (!up_ || !devices_[device_of(packet.to.ip)].up) return;
   DatagramSocket* socket = datagrams_.find(packet.to, packet.from);
   if (socket == nullptr) return network_.refuse(*this, packet);
   if (!socket->take(packet)) overflowed_++;

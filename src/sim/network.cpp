@@ -11,8 +11,8 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t hash) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return hash;
 }
-std::uint64_t path_seed(std::uint64_t seed, const Host& from, const Host& to) {
-  return hash_of(to.name(), hash_of("->", hash_of(from.name(), seed ^ 0xcbf29ce484222325)));
+std::uint64_t path_seed(std::uint64_t seed, const Host& from, const Host& to, std::string_view device) {
+  return hash_of(device, hash_of(to.name(), hash_of("->", hash_of(from.name(), seed ^ 0xcbf29ce484222325))));
 }
 
 }  // namespace
@@ -29,21 +29,31 @@ Nat& Network::nat(const net::IpAddress& public_address, Duration idle) {
   return *made;
 }
 
-Path& Network::path(const Host& from, const Host& to) {
-  auto& path = paths_[(static_cast<std::uint64_t>(from.index()) << 32) | to.index()];
+Path& Network::path(const Host& from, const Host& to, std::string_view device) {
+  const auto own = from.device_by_name(device), theirs = to.device_by_name(device);
+  return path(from, to, std::max(own.value_or(0), theirs.value_or(0)));
+}
+
+// Of two hosts only one may have more than one interface.
+Path& Network::path(const Host& from, const Host& to, std::size_t device) {
+  auto& path = paths_[(static_cast<std::uint64_t>(device) << 48) | (static_cast<std::uint64_t>(from.index()) << 24) | to.index()];
   PacketSink& sink = *this;
-  if (!path) path = std::make_unique<Path>(schedule_, sink, options_, path_seed(options_.seed, from, to));
+  if (!path) {
+    const Host& owner = device < from.devices_.size() ? from : to;
+    const std::string_view name = device == 0 ? std::string_view() : owner.devices_[device].name;
+    path = std::make_unique<Path>(schedule_, sink, options_, path_seed(options_.seed, from, to, name));
+  }
   return *path;
 }
 
-void Network::set_options(const Host& a, const Host& b, const LinkOptions& options) {
-  path(a, b).options() = options;
-  path(b, a).options() = options;
+void Network::set_options(const Host& a, const Host& b, const LinkOptions& options, std::string_view device) {
+  path(a, b, device).options() = options;
+  path(b, a, device).options() = options;
 }
 
-void Network::set_up(const Host& a, const Host& b, bool up) {
-  path(a, b).set_up(up);
-  path(b, a).set_up(up);
+void Network::set_up(const Host& a, const Host& b, bool up, std::string_view device) {
+  path(a, b, device).set_up(up);
+  path(b, a, device).set_up(up);
 }
 
 PathCounters Network::counters() const {
@@ -55,9 +65,11 @@ PathCounters Network::counters() const {
 Network::Route Network::route(const Host& from, const net::SocketAddress& source, const net::SocketAddress& to) {
   const auto host = by_address_.find(to.ip);
   const bool known = host != by_address_.end();
-  if (known && host->second->nat() == from.nat()) return {host->second, source, to};
-  const net::SocketAddress seen = from.nat() == nullptr ? source : from.nat()->outbound(source, to, schedule_.now());
-  if (known) return {host->second->nat() == nullptr ? host->second : nullptr, seen, to};
+  Nat* const nat = from.nat_of(source.ip);
+  Nat* const theirs = known ? host->second->nat_of(to.ip) : nullptr;
+  if (known && theirs == nat) return {host->second, source, to};
+  const net::SocketAddress seen = nat == nullptr ? source : nat->outbound(source, to, schedule_.now());
+  if (known) return {theirs == nullptr ? host->second : nullptr, seen, to};
   const auto inside = behind_nat(to, seen);
   if (!inside) return {nullptr, seen, to};
   const auto hidden = by_address_.find(inside->ip);
@@ -76,8 +88,9 @@ void Network::send(Host& from, Packet packet) {
   }
   const Route way = route(from, packet.from, packet.to);
   if (way.to == nullptr) return;
+  const std::size_t device = std::max(from.device_of(packet.from.ip), way.to->device_of(way.inside.ip));
   packet.from = way.source;
-  path(from, *way.to).carry(std::move(packet));
+  path(from, *way.to, device).carry(std::move(packet));
 }
 
 // The receiver is looked up again: meanwhile its address may have changed hands and its NAT the mappings.

@@ -7,6 +7,8 @@
 //   edge.set_nat(net.nat(ip("198.51.100.9")));
 //   net.set_up(cloud, edge, false);                            // the link is cut
 //   net.path(edge, cloud).options().loss = 0.2;                // one direction, while it runs
+//   edge.add_device("wwan0", ip("10.1.0.5"));
+//   net.path(edge, cloud, "wwan0").options().rtt = 80ms;         // a path of its own for each interface of either end
 //
 // A host reaches itself at once and without loss. The network must outlive what its hosts make.
 #pragma once
@@ -33,10 +35,10 @@ class Network final : private PacketSink {
   // Another name to resolve.
   void add_name(std::string name, std::vector<net::IpAddress> addresses) { names_[std::move(name)] = std::move(addresses); }
 
-  Path& path(const Host& from, const Host& to);
+  Path& path(const Host& from, const Host& to, std::string_view device = Host::kFirstDevice);
   // Both directions.
-  void set_options(const Host& a, const Host& b, const LinkOptions& options);
-  void set_up(const Host& a, const Host& b, bool up);
+  void set_options(const Host& a, const Host& b, const LinkOptions& options, std::string_view device = Host::kFirstDevice);
+  void set_up(const Host& a, const Host& b, bool up, std::string_view device = Host::kFirstDevice);
   PathCounters counters() const;  // of all paths
 
   SimLoop& loop() const { return schedule_.loop(); }
@@ -55,6 +57,7 @@ class Network final : private PacketSink {
   };
   Route route(const Host& from, const net::SocketAddress& source, const net::SocketAddress& to);
   std::optional<net::SocketAddress> behind_nat(const net::SocketAddress& outside, const net::SocketAddress& peer) const;
+  Path& path(const Host& from, const Host& to, std::size_t device);
   bool knows(const net::IpAddress& ip) const { return by_address_.contains(ip) || nats_.contains(ip); }
   void send(Host& from, Packet packet);
   // Nobody is bound to where `packet` came to `by`: its sender hears of it, if it asked for that.
