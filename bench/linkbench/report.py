@@ -62,7 +62,7 @@ def _distributions(rounds, kinds):
 def _small(rounds):
     series = _distributions(rounds, {"": "beside_get", " echo": "beside_echo"})
     return svg.curves(_HEADINGS[2], f"Share of questions answered within that time, 1 % loss, {_DIM}; dashed: TCP echo", "ms", "% answered", series,
-                      log_x=True, y_high=100, dashed=[name for name in series if name.endswith(" echo")])
+                      log_x=True, nines=True, dashed=[name for name in series if name.endswith(" echo")])
 
 
 def _outage(rounds):
@@ -83,7 +83,7 @@ def _move(rounds):
 def _udp(rounds):
     series = _distributions(rounds, {"": "alone_udp", " beside": "beside_udp"})
     return svg.curves(_HEADINGS[5], "Share of 1,000 datagrams a second given back within that time, 1 % loss; dashed: beside a download", "ms",
-                      "% given back", series, log_x=True, y_high=100, dashed=[name for name in series if name.endswith(" beside")])
+                      "% given back", series, log_x=True, nines=True, dashed=[name for name in series if name.endswith(" beside")])
 
 
 def _blocked(rounds):

@@ -49,7 +49,7 @@ class _Scale:
         self.start, self.end, self.log = start, end, log
         finite = [value for value in values if value is not None and math.isfinite(value) and (value > 0 or not log)] or [1]
         if log:
-            self.low, self.high = 10 ** math.floor(math.log10(min(finite))), 10 ** math.ceil(math.log10(max(finite) * 1.01))
+            self.low, self.high = _step_at_most(min(finite) / 1.3), _round_up(max(finite) * 1.1, (1, 2, 5, 10))
         else:
             self.low, self.high = 0, _round_up(max(finite) * 1.05)
 
@@ -63,14 +63,33 @@ class _Scale:
     def ticks(self):
         if not self.log:
             return [self.high * step / 5 for step in range(6)]
-        decades = range(round(math.log10(self.low)), round(math.log10(self.high)) + 1)
-        steps = (1, 2, 5) if len(decades) <= 3 else (1,)
-        return [step * 10.0**decade for decade in decades for step in steps if step * 10.0**decade <= self.high]
+        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        steps = (1, 2, 5) if len(decades) <= 4 else (1,)
+        return [step * 10.0**decade for decade in decades for step in steps if self.low * 0.999 <= step * 10.0**decade <= self.high * 1.001]
 
 
-def _round_up(value):
-    base = 10 ** math.floor(math.log10(value))
-    return next(step * base for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * base >= value)
+class _Nines:
+    """Shares in percent so that 90, 99 and 99.9 are equally far from each other: what is slow is what one wants to see."""
+
+    def __init__(self, start, end):
+        self.start, self.end = start, end
+
+    def at(self, value):
+        return self.start + (self.end - self.start) * min(1.0, -math.log10(max(1 - value / 100, 1e-9)) / 3.2)
+
+    @staticmethod
+    def ticks():
+        return (0, 50, 90, 99, 99.9)
+
+
+def _round_up(value, steps=(1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)):
+    base = 10.0 ** math.floor(math.log10(value))
+    return next(step * base for step in steps if step * base >= value * 0.999)
+
+
+def _step_at_most(value):
+    base = 10.0 ** math.floor(math.log10(value))
+    return next(step * base for step in (5, 2, 1) if step * base <= value * 1.001)
 
 
 def short(value):
@@ -116,13 +135,14 @@ def _y_axis(canvas, scale, unit):
     canvas.text(16, (_TOP + _HEIGHT - _BOTTOM) / 2, unit, anchor="middle", turned=True)
 
 
-def curves(title, subtitle, x_unit, y_unit, series, log_x=False, y_high=None, dashed=()):
-    """`series`: {name: [(x, y), ...]}. A name "PEER NOTE" has the colour of the peer; those in `dashed` are drawn so."""
+def curves(title, subtitle, x_unit, y_unit, series, log_x=False, nines=False, dashed=()):
+    """`series`: {name: [(x, y), ...]}. A name "PEER NOTE" has the colour of the peer; those in `dashed` are drawn so. `nines`: y is a share
+    in percent, its axis stretched towards 100.
+    """
     canvas = _Canvas(title, subtitle)
     floor, points = _HEIGHT - _BOTTOM, [point for one in series.values() for point in one]
     across = _Scale([x for x, _ in points], _LEFT, _WIDTH - _RIGHT, log_x)
-    up = _Scale([y_high or max((y for _, y in points), default=1)], floor, _TOP + 14, False)
-    up.high = y_high or up.high
+    up = _Nines(floor, _TOP + 14) if nines else _Scale([y for _, y in points], floor, _TOP + 14, False)
     for tick in across.ticks():
         canvas.line(across.at(tick), up.end, across.at(tick), floor)
         canvas.text(across.at(tick), floor + 16, short(tick), size=10, anchor="middle")

@@ -5,6 +5,7 @@
     link.down(); link.up(); link.perfect()
     link.rebind()                          the router forgets: what is sent next comes from new ports, the old ones lead nowhere
     link.new_address()                     the host moves to another address of the same network
+    link.play(scenario("bridge"))          the same text, scenarios/bridge.link, plays in virtual time: src/sim/scenario.h says what is in it
 
 Packets are delayed and lost where both ends cannot see it: in a network namespace of its own in the middle. Devices, addresses and
 neighbours at both ends stay what they were, and so do connections.
@@ -13,6 +14,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -20,8 +22,11 @@ import tempfile
 from pathlib import Path
 
 from .namespace import tool
+from .wait import Clock, until
 
 _SOURCE = Path(__file__).with_name("linkem.cpp")
+_SCENARIOS = Path(__file__).with_name("scenarios")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _ANSWER_SECONDS = 5
 _GONE = """\
 add table ip gone
@@ -84,6 +89,26 @@ def replace(lab, role, words="", seed=1):
     return Link(control, near, far)
 
 
+def scenario(name):
+    """The text of a scenario by its name."""
+    return (_SCENARIOS / f"{name}.link").read_text()
+
+
+def steps(text):
+    """[(seconds since the beginning, [word, ...]), ...] of a scenario's text; ValueError names a wrong time and its line."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not (words := line.split("#")[0].split()):
+            continue
+        time = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s)", words[0])
+        if not time:
+            raise ValueError(f"line {number}: not a time: {words[0]}")
+        found.append((float(time[1]) * _UNITS[time[2]], words[1:]))
+        if len(found) > 1 and found[-1][0] < found[-2][0]:
+            raise ValueError(f"line {number}: earlier than the line before: {words[0]}")
+    return found
+
+
 class Link:
     """Steers the linkem behind `control`. `near` is the host's end, `far` its router's: (network, device)."""
 
@@ -101,6 +126,23 @@ class Link:
         if answer.startswith("error: "):
             raise ValueError(answer.removeprefix("error: "))
         return answer
+
+    def act(self, words):
+        """What one line of a scenario says, in its order."""
+        for word in words:
+            if word == "rebind":
+                self.rebind()
+            elif word == "address":
+                self.new_address()
+            else:
+                self.say(word)
+
+    def play(self, text):
+        """A whole scenario, in its time; returns when its last line has acted."""
+        clock = Clock()
+        for at, words in steps(text):
+            until(lambda: clock.seconds >= at, at + 1, "the time of a scenario's line")
+            self.act(words)
 
     def down(self):
         self.say("down")

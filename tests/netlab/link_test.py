@@ -213,6 +213,63 @@ def test_a_connection_that_was_there_before_stays(tmp_path):
         assert accepted.recv(10) == b"still" and link.counters()["out"]["sent"] > 0
 
 
+def test_the_queue_is_bounded_in_bytes_too(ends):
+    ends.link.say("rate=8M queue_bytes=20k")
+    arrived = ends.send_numbered(500, size=1000)
+    out = ends.link.counters()["out"]
+    assert 0 < out["queue_full"] and out["longest_queue"] == 19 and len(arrived) == 500 - out["queue_full"]  # 19 of 1028 bytes
+
+
+def test_what_was_corrupted_does_not_arrive(ends):
+    ends.link.say("corrupt=0.2")
+    arrived = ends.send_numbered(1000)
+    assert 140 < ends.link.counters()["out"]["corrupted"] == 1000 - len(arrived) < 260
+
+
+def test_a_queue_marks_what_can_be_marked(ends):
+    ends.cloud.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    ends.cloud.settimeout(2)
+    ends.link.say("rate=8M mark_at=3")
+
+    def marks(tos):
+        ends.edge.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        for _ in range(10):
+            ends.edge.sendto(bytes(1000), ends.to_cloud)
+        return [ends.cloud.recvmsg(2048, 100)[1][0][2][0] for _ in range(10)]
+
+    assert marks(2)[0] == 2 and marks(2)[-1] == 3
+    assert marks(0) == [0] * 10
+    assert ends.link.counters()["out"]["marked"] >= 2
+
+
+def test_a_scenario_of_the_simulator_plays_for_real(ends):
+    """src/sim/scenario_test.cpp says the same in virtual time."""
+    ends.ask()
+    lines = netlab.link.steps(netlab.link.scenario("bridge"))
+    assert [at for at, _ in lines] == [0, 1, 2, 3, 4, 5, 6, 7]
+    answers, seen = [], []
+    for _, words in lines[:-1]:
+        ends.link.act(words)
+        answers.append(ends.ask(patience=0.3))
+        seen.append(ends.seen_from)
+    good, down, slower, rebound, moved, deaf, perfect = answers
+    assert 0.04 <= good < 0.08 and down is None and slower >= 0.08 and deaf is None and perfect < 0.04
+    assert rebound is not None and seen[3] != seen[2]
+    assert moved is not None and str(ends.link.addresses()[0].ip) != ends.lab.edge.address
+
+
+def test_a_scenario_takes_its_time(ends):
+    clock = netlab.Clock()
+    ends.link.play("0s rtt=10ms\n200ms down\n400ms up # and back\n500ms")
+    assert 0.5 <= clock.seconds < 2 and ends.ask() >= 0.01
+
+
+@pytest.mark.parametrize(("text", "named"), [("soon down", "line 1.*soon"), ("2s down\n\n1s up", "line 3.*1s"), ("0s rtt=5parsecs", "5parsecs")])
+def test_wrong_lines_of_a_scenario_are_named(ends, text, named):
+    with pytest.raises(ValueError, match=named):
+        ends.link.play(text)
+
+
 def test_wrong_words_are_named_and_change_nothing(ends):
     for words, named in (("loss=0.5 speed=3", "speed"), ("rtt=5parsecs", "5parsecs"), ("loss=0.5 sideways", "sideways"), ("loss=-1", "-1")):
         with pytest.raises(ValueError, match=named):

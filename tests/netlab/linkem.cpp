@@ -10,7 +10,9 @@
 //   burst.enter=0.001 burst.leave=0.3 burst.loss=1   in bursts (Gilbert-Elliott): chances to turn bad, to turn good, to lose while bad
 //   reorder=0.01 reorder_delay=5ms  share of packets that come later, and by how much; order is kept otherwise
 //   duplicate=0.01
+//   corrupt=0.01                    share of packets in which a bit is flipped: the device of the receiver finds that and drops them
 //   rate=20M queue=1000             bits per second (k, M, G; 0: no limit); packets that may wait for the wire
+//   queue_bytes=100k mark_at=50     the same in bytes; packets waiting from which on ECN-capable ones are marked CE (0: no limit, never)
 //   mtu=1500                        of the IP packet; larger ones are dropped without a word
 //   out.KEY=... in.KEY=...          only what A sends, only what A receives
 //   down, up                        down: what is sent is lost; what is past the wire arrives all the same
@@ -75,7 +77,8 @@ constexpr std::size_t kHeader = kVnetHeader + ETH_HLEN;
 
 struct Options {
   Duration rtt{}, jitter{}, reorder_delay = std::chrono::milliseconds(5);
-  double loss = 0, burst_enter = 0, burst_leave = 0.3, burst_loss = 1, reorder = 0, duplicate = 0, rate = 0, queue = 1000, mtu = 1500;
+  double loss = 0, burst_enter = 0, burst_leave = 0.3, burst_loss = 1, reorder = 0, duplicate = 0, corrupt = 0;
+  double rate = 0, queue = 1000, queue_bytes = 0, mark_at = 0, mtu = 1500;
 };
 
 const std::map<std::string_view, double Options::*> kNumbers{
@@ -85,8 +88,11 @@ const std::map<std::string_view, double Options::*> kNumbers{
     {"burst.loss", &Options::burst_loss},
     {"reorder", &Options::reorder},
     {"duplicate", &Options::duplicate},
+    {"corrupt", &Options::corrupt},
     {"rate", &Options::rate},
     {"queue", &Options::queue},
+    {"queue_bytes", &Options::queue_bytes},
+    {"mark_at", &Options::mark_at},
     {"mtu", &Options::mtu},
 };
 const std::map<std::string_view, Duration Options::*> kDurations{
@@ -129,6 +135,26 @@ bool keeps_in_touch(const Frame& frame) {
   const auto* ip = ethernet + ETH_HLEN;
   const bool discovery = type == ETH_P_IPV6 && frame.size() > kHeader + 40 && ip[6] == IPPROTO_ICMPV6 && ip[40] >= 133 && ip[40] <= 137;
   return type == ETH_P_ARP || discovery || (ethernet[0] & 1) != 0;
+}
+
+// Marks an ECN-capable packet CE (RFC 3168); false if it is none.
+bool mark(Frame& frame) {
+  auto* ip = frame.data() + kHeader;
+  const bool v4 = ip[0] >> 4 == 4;
+  auto& byte = ip[1];  // IPv4: the traffic class; IPv6: its last half and the flow label
+  const unsigned ecn = v4 ? byte & 3u : (byte >> 4) & 3u;
+  if (ecn != 1 && ecn != 2) return false;
+  if (!v4) {
+    byte |= 0x30;
+    return true;
+  }
+  const unsigned before = static_cast<unsigned>(ip[0] << 8 | byte);
+  byte |= 3;
+  unsigned sum = static_cast<unsigned>(~(ip[10] << 8 | ip[11]) & 0xffff) + (~before & 0xffff) + static_cast<unsigned>(ip[0] << 8 | byte);
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);  // RFC 1624
+  ip[10] = static_cast<std::uint8_t>(~sum >> 8);
+  ip[11] = static_cast<std::uint8_t>(~sum);
+  return true;
 }
 
 // A packet socket at one device, which sees what arrives there and can send from there.
@@ -180,14 +206,16 @@ class Device {
 };
 
 struct Counters {
-  std::uint64_t sent = 0, bytes = 0, delivered = 0, lost = 0, queue_full = 0, too_large = 0, cut = 0, duplicated = 0, reordered = 0;
+  std::uint64_t sent = 0, bytes = 0, delivered = 0, lost = 0, queue_full = 0, too_large = 0, cut = 0, duplicated = 0, reordered = 0,
+                corrupted = 0, marked = 0;
   std::size_t longest_queue = 0;
 
   std::string json() const {
     std::ostringstream out;
     out << "{\"sent\":" << sent << ",\"bytes\":" << bytes << ",\"delivered\":" << delivered << ",\"lost\":" << lost
         << ",\"queue_full\":" << queue_full << ",\"too_large\":" << too_large << ",\"cut\":" << cut << ",\"duplicated\":" << duplicated
-        << ",\"reordered\":" << reordered << ",\"longest_queue\":" << longest_queue << "}";
+        << ",\"reordered\":" << reordered << ",\"corrupted\":" << corrupted << ",\"marked\":" << marked
+        << ",\"longest_queue\":" << longest_queue << "}";
     return out.str();
   }
 };
@@ -216,14 +244,22 @@ class Path {
       counters_.too_large++;
       return;
     }
-    while (!departures_.empty() && departures_.front() <= now) departures_.pop_front();
-    if (static_cast<double>(departures_.size()) > options.queue) {  // one is on the wire, the others wait
+    forget_departed(now);
+    const bool no_room = static_cast<double>(departures_.size()) > options.queue;  // one is on the wire, the others wait
+    const bool no_bytes =
+        options.queue_bytes > 0 && !departures_.empty() && static_cast<double>(queued_bytes_ + size) > options.queue_bytes;
+    if (no_room || no_bytes) {
       counters_.queue_full++;
       return;
     }
+    if (options.mark_at > 0 && static_cast<double>(departures_.size()) >= options.mark_at && mark(frame)) counters_.marked++;
     const TimePoint left = depart(size, now);
     if (loses()) {
       counters_.lost++;
+      return;
+    }
+    if (chance(options.corrupt)) {
+      counters_.corrupted++;
       return;
     }
     TimePoint arrives = std::max(delayed(left), last_arrival_);
@@ -258,16 +294,26 @@ class Path {
     bool operator<(const Flying& other) const { return due != other.due ? due > other.due : order > other.order; }
   };
 
+  struct Departure {
+    TimePoint at;
+    std::size_t bytes;
+  };
+
   void deliver_at(TimePoint due, Frame frame) { flight_.push({due, planned_++, std::move(frame), true}); }
   bool chance(double p) { return p > 0 && uniform_(random_) < p; }
 
   // When the last bit has left.
   TimePoint depart(std::size_t bytes, TimePoint now) {
     if (options.rate <= 0) return now;
-    const TimePoint start = departures_.empty() ? now : departures_.back();
-    departures_.push_back(start + Duration(static_cast<Duration::rep>(static_cast<double>(bytes) * 8e9 / options.rate)));
+    const TimePoint start = departures_.empty() ? now : departures_.back().at;
+    departures_.push_back({start + Duration(static_cast<Duration::rep>(static_cast<double>(bytes) * 8e9 / options.rate)), bytes});
+    queued_bytes_ += bytes;
     counters_.longest_queue = std::max(counters_.longest_queue, departures_.size());
-    return departures_.back();
+    return departures_.back().at;
+  }
+
+  void forget_departed(TimePoint now) {
+    for (; !departures_.empty() && departures_.front().at <= now; departures_.pop_front()) queued_bytes_ -= departures_.front().bytes;
   }
 
   bool loses() {
@@ -286,7 +332,8 @@ class Path {
   std::uniform_real_distribution<double> uniform_{0, 1};
   Counters counters_;
   bool bad_ = false;                  // the state of burst loss
-  std::deque<TimePoint> departures_;  // of what waits for the wire or is on it
+  std::deque<Departure> departures_;  // of what waits for the wire or is on it
+  std::size_t queued_bytes_ = 0;
   std::priority_queue<Flying> flight_;
   TimePoint last_arrival_{};
   std::uint64_t planned_ = 0;
