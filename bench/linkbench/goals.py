@@ -106,7 +106,8 @@ _TITLES = {
     7: "7 1,000 edges after a restart of the cloud",
 }
 _COLUMNS = {
-    1: [("0 %", "loss_0_mbit"), ("1 %", "loss_0.01_mbit"), ("3 %", "loss_0.03_mbit"), ("1 Gbit/s 0.1 %", "gigabit_mbit")],
+    1: [("0 %", "loss_0_mbit"), ("1 %", "loss_0.01_mbit"), ("3 %", "loss_0.03_mbit"), ("1 Gbit/s 0.1 %", "gigabit_mbit"),
+        ("with BBR", "gigabit_bbr_mbit"), ("cores", "gigabit_cores"), ("of the link", "gigabit_link_cores")],
     2: [(f"{title} p{share}", f"{part}_{kind}_p{share}_ms") for part, suffix in (("beside", ""), ("alone", " alone"))
         for kind, title in (("get", f"GET{suffix}"), ("echo", f"echo{suffix}"), ("datagram", f"UDP{suffix}")) for share in (50, 99)]
        + [("download Mbit/s", "download_mbit")],

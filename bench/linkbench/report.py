@@ -113,7 +113,9 @@ def _sentence(row, rounds):
 
     if row == 1:
         return (f"At 1 % loss Fairlead carries {of(US, 'loss_0.01_mbit', '.0f')} Mbit/s, at 3 % {of(US, 'loss_0.03_mbit', '.0f')}, because its "
-                f"congestion control does not take loss for congestion; at 1 % the others: {each('loss_0.01_mbit', '.1f')}.")
+                f"congestion control does not take loss for congestion; at 1 % the others: {each('loss_0.01_mbit', '.1f')}. At 1 Gbit/s it carries "
+                f"{of(US, 'gigabit_mbit', '.0f')} Mbit/s with {of(US, 'gigabit_cores', '.1f')} cores; a plain connection with BBR gets "
+                f"{of('direct', 'gigabit_bbr_mbit', '.0f')} on this machine, whose emulated link takes {of(US, 'gigabit_link_cores', '.1f')} cores.")
     if row == 2:
         return (f"A GET beside a download of {of(US, 'download_mbit', '.0f')} Mbit/s takes {of(US, 'beside_get_p50_ms', '.0f')} ms at the median and "
                 f"{of(US, 'beside_get_p99_ms', '.0f')} ms at the 99th percentile; p99 of the others, whose downloads run at "

@@ -86,7 +86,7 @@ def replace(lab, role, words="", seed=1):
     control = lab.folder / f"link-{role}.sock"
     process = lab.start(f"link-{role}", command(middle, control, words, seed))
     process.wait_for_log("carrying", _ANSWER_SECONDS)
-    return Link(control, near, far)
+    return Link(control, near, far, process)
 
 
 def scenario(name):
@@ -110,10 +110,10 @@ def steps(text):
 
 
 class Link:
-    """Steers the linkem behind `control`. `near` is the host's end, `far` its router's: (network, device)."""
+    """Steers the linkem behind `control`. `near` is the host's end, `far` its router's: (network, device). `process`: linkem's, if known."""
 
-    def __init__(self, control, near, far):
-        self.control, self._near, self._far = control, near, far
+    def __init__(self, control, near, far, process=None):
+        self.control, self._near, self._far, self.process = control, near, far, process
 
     def say(self, words):
         """Acts on the packets that follow; all of the words or, with ValueError, none."""
