@@ -12,6 +12,7 @@ http {{
   tcp_nopush on;
   keepalive_requests 100000000;
   keepalive_timeout 600s;
+  send_timeout 600s;
   open_file_cache max=100;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
