@@ -11,6 +11,7 @@ namespace fairlead::link {
 namespace {
 
 constexpr std::size_t kLarge = 4'000'000, kSmall = 500;
+constexpr std::uint64_t kSeeds = 3;
 
 struct Outcome {
   std::size_t begun = 0, whole = 0;
@@ -50,7 +51,7 @@ void play(const std::filesystem::path& file, std::uint64_t seed) {
 
 TEST(Scenarios, FlowsComeWholeThroughEachOfThem) {
   for (const auto& file : std::filesystem::directory_iterator(FAIRLEAD_SOURCE_DIR "/tests/netlab/scenarios")) {
-    for (const std::uint64_t seed : sim_seeds(20)) play(file.path(), seed);
+    for (std::uint64_t seed = 1; seed <= kSeeds; seed++) play(file.path(), seed);
   }
 }
 
