@@ -59,6 +59,11 @@ class Doors:
             return self.tunnel(f"{node}:10250")
         return managed.lab.cloud.connect(managed.kubelet_port(node), managed.inside_address)
 
+    def knock(self, node):
+        """Whether the kubelet itself answers: it complains of a request without TLS."""
+        with self.kubelet(node) as connection:
+            return b"HTTP request to an HTTPS server" in spoken_to(connection, b"GET /healthz HTTP/1.0\r\n\r\n")
+
     def get(self, node, path):
         """A kubelet's answer, as the API server would have it."""
         with self._tls.wrap_socket(self.kubelet(node), server_hostname=node) as secure:

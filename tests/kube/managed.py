@@ -41,6 +41,12 @@ table inet only_fairlead {{
 """
 
 
+def _program_of(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    return b""  # it has ended meanwhile
+
+
 class Managed(LabCluster):
     """`site` is Fairlead's processes; `edges[0]` and `edges[1]` the nodes. One that ran before is used, with Fairlead started anew."""
 
@@ -232,7 +238,7 @@ class Managed(LabCluster):
 
     def pids(self, program):
         """Of all processes of the lab with this name."""
-        return [pid for pid in machines.processes(self.settings) if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(f"/{program}".encode())]
+        return [pid for pid in machines.processes(self.settings) if _program_of(pid).endswith(f"/{program}".encode())]
 
     def went_past_fairlead(self):
         """Packets of edges to the API server's port that the wan has dropped."""
