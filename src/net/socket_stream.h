@@ -26,6 +26,8 @@ class SocketStream final : public Stream {
   Result<void> shut() override;
   void end_was_told() override { got_end_ = true; }
   void reset() override;
+  // It is to carry many conversations: the kernel holds little that it cannot send yet, so that what is urgent waits for little.
+  void carry_many();
   std::unique_ptr<Incoming> release() override;
   const SocketAddress& peer() const override { return peer_; }
   const SocketAddress& local() const override { return local_; }
