@@ -143,8 +143,7 @@ class Fairlead:
     datagrams = True
 
     def rules(self, service):
-        entrance = manifests.udp_to_node if service.protocol == "udp" else manifests.to_node
-        return entrance(service.name, service.entrance, NODE, service.port)
+        return manifests.to_node(service.name, service.entrance, NODE, service.port, protocol=service.protocol.upper())
 
     def missing(self, build):
         return None if os.access(build / "fairlead", os.X_OK) else f"{build}/fairlead"

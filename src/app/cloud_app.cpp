@@ -186,6 +186,7 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
                                    }});
   at.renewals->set_renewed([link = at.link.get()](const NodeName& node, const pki::Certificate& c) { link->renewed(node, c); });
   at.plugins->make_ingresses(*at.link, *node_view_, backend_states_, i == 0);
+  at.plugins->reserve_udp(at.endpoint->local().port);
   at.plugins->kube_connect().set_find([this, &at](const net::HostPort& target) {
     return kube_plugin::look_up(target, at.directory.get(), [this](const NodeName& node) { return standing(node); }, at.turn++);
   });

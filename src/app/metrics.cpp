@@ -62,6 +62,38 @@ void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress&
   gauge(registry, loop, "fairlead_tcp_connections", "TCP connections of users that are open.", static_cast<double>(ingress.connections()));
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const udp::UdpIngress& ingress) {
+  const udp::UdpIngressCounters& c = ingress.counters();
+  count(registry, loop, "fairlead_udp_associations_total", "Associations of UDP clients that began.", c.associations);
+  count(registry, loop, "fairlead_udp_refused_total", "Associations of UDP clients for which no flow could be had.", c.refused);
+  count(registry, loop, "fairlead_udp_retries_total", "Further endpoints that were tried for an association.", c.retries);
+  count(registry, loop, "fairlead_udp_datagrams_total", "Datagrams of UDP clients and to them.", c.datagrams_in, {{"direction", "in"}});
+  count(registry, loop, "fairlead_udp_datagrams_total", "Datagrams of UDP clients and to them.", c.datagrams_out, {{"direction", "out"}});
+  count(registry, loop, "fairlead_udp_bytes_total", "Payload of UDP clients and to them.", c.bytes_in, {{"direction", "in"}});
+  count(registry, loop, "fairlead_udp_bytes_total", "Payload of UDP clients and to them.", c.bytes_out, {{"direction", "out"}});
+  const auto dropped = [&](std::uint64_t n, const char* reason) {
+    count(registry, loop, "fairlead_udp_dropped_total", "Datagrams at listeners that went nowhere.", n, {{"reason", reason}});
+  };
+  dropped(c.over_limit, "limit");
+  dropped(c.over_source_limit, "source limit");
+  dropped(c.unserved, "unserved");
+  dropped(c.too_large, "too large");
+  dropped(c.pushed_out, "pushed out");
+  gauge(registry, loop, "fairlead_udp_associations", "Associations of UDP clients that are open.",
+        static_cast<double>(ingress.associations()));
+}
+
+void publish(observe::Registry& registry, LoopIndex loop, const udp::UdpEgressCounters& c) {
+  count(registry, loop, "fairlead_udp_egress_flows_total", "Associations of the other side.", c.flows);
+  count(registry, loop, "fairlead_udp_egress_refused_total", "Associations of the other side that were refused.", c.refused);
+  count(registry, loop, "fairlead_udp_egress_datagrams_total", "Datagrams to services and from them.", c.datagrams_in,
+        {{"direction", "in"}});
+  count(registry, loop, "fairlead_udp_egress_datagrams_total", "Datagrams to services and from them.", c.datagrams_out,
+        {{"direction", "out"}});
+  count(registry, loop, "fairlead_udp_egress_dropped_total", "Datagrams at sockets to services that went nowhere.", c.dropped);
+  gauge(registry, loop, "fairlead_udp_egress_associations", "Sockets to services of UDP that are open.", static_cast<double>(c.open));
+}
+
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress) {
   const http_plugin::HttpIngressCounters& c = ingress.counters();
   count(registry, loop, "fairlead_http_accepted_total", "Connections of HTTP users accepted.", c.connections);

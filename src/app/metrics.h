@@ -15,6 +15,8 @@
 #include "plugins/kube/doors.h"
 #include "plugins/kube/kube_egress.h"
 #include "plugins/tcp/tcp_ingress.h"
+#include "plugins/udp/udp_egress.h"
+#include "plugins/udp/udp_ingress.h"
 #include "quic/endpoint.h"
 
 namespace fairlead::app {
@@ -24,6 +26,8 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCount
 void publish(observe::Registry& registry, LoopIndex loop, const enrol::JoinServer::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress);
+void publish(observe::Registry& registry, LoopIndex loop, const udp::UdpIngress& ingress);
+void publish(observe::Registry& registry, LoopIndex loop, const udp::UdpEgressCounters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpIngress& ingress);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HttpEgressCounters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const http_plugin::HealthChecker& checker);

@@ -10,9 +10,11 @@ Plugins::Plugins(net::Network& network, observe::AccessLog* access_log)
     : network_(network),
       access_log_(access_log),
       tcp_egress_(network, nullptr, access_log),
+      udp_egress_(network, nullptr, access_log),
       http_egress_(network, nullptr, access_log),
       kube_egress_(network, access_log) {
   egresses_.add(tcp_egress_);
+  egresses_.add(udp_egress_);
   egresses_.add(http_egress_);
   egresses_.add(kube_egress_);
 }
@@ -21,6 +23,7 @@ void Plugins::make_ingresses(link::Peers& peers, const route::NodeDirectory& nod
                              bool checks_health) {
   if (checks_health) health_checker_ = std::make_unique<http_plugin::HealthChecker>(network_.loop(), peers, nodes, states);
   tcp_ingress_ = std::make_unique<tcp::TcpIngress>(network_, peers, nodes, access_log_);
+  udp_ingress_ = std::make_unique<udp::UdpIngress>(network_, peers, nodes, states, access_log_);
   http_ingress_ = std::make_unique<http_plugin::HttpIngress>(network_, peers, nodes, std::move(states), access_log_);
   kube_connect_ = std::make_unique<kube_plugin::ConnectIngress>(network_, peers, access_log_);
   kube_doors_ = std::make_unique<kube_plugin::Doors>(network_, peers, access_log_);
@@ -34,15 +37,18 @@ void Plugins::set_siblings(std::span<Plugins* const> all) {
     door_siblings_.push_back({&each->network_.loop(), each->kube_doors_.get()});
   }
   tcp_ingress_->set_siblings(tcp_siblings_);
+  udp_ingress_->set_loops(all.size());
   http_ingress_->set_siblings(http_siblings);
   kube_doors_->set_siblings(door_siblings_);
 }
 
 ListenerFailures Plugins::apply(const RuleSet& rules) {
   tcp_egress_.set_policy(rules.policy);
+  udp_egress_.set_policy(rules.policy);
   http_egress_.set_policy(rules.policy);
   kube_egress_.set_policy(rules.policy);
   ListenerFailures failed = tcp_ingress_->apply(rules.snapshot);
+  std::ranges::move(udp_ingress_->apply(rules.snapshot), std::back_inserter(failed));
   std::ranges::move(http_ingress_->apply(rules.snapshot, rules.tls), std::back_inserter(failed));
   if (health_checker_) health_checker_->apply(rules.snapshot);
   return failed;
@@ -57,7 +63,8 @@ ListenerFailures Plugins::apply(const KubeRules& rules) {
 }
 
 std::size_t Plugins::connections() const {
-  return tcp_ingress_->connections() + http_ingress_->connections() + kube_connect_->connections() + kube_doors_->connections();
+  return tcp_ingress_->connections() + udp_ingress_->associations() + http_ingress_->connections() + kube_connect_->connections() +
+         kube_doors_->connections();
 }
 
 void Plugins::stop_listening() {
@@ -65,12 +72,14 @@ void Plugins::stop_listening() {
   kube_doors_->drain();
   kube_egress_.drain();
   tcp_ingress_->stop_listening();
+  udp_ingress_->stop_listening();
   http_ingress_->drain();
 }
 
 void Plugins::end_ingresses() {
   health_checker_.reset();
   tcp_ingress_.reset();
+  udp_ingress_.reset();
   http_ingress_.reset();
   kube_connect_.reset();
   kube_doors_.reset();
@@ -78,6 +87,8 @@ void Plugins::end_ingresses() {
 
 void Plugins::publish(observe::Registry& registry, LoopIndex loop) const {
   app::publish(registry, loop, *tcp_ingress_);
+  app::publish(registry, loop, *udp_ingress_);
+  app::publish(registry, loop, udp_egress_.counters());
   app::publish(registry, loop, *http_ingress_);
   app::publish(registry, loop, http_egress_.counters());
   app::publish(registry, loop, *kube_connect_);

@@ -18,6 +18,8 @@
 #include "plugins/kube/kube_egress.h"
 #include "plugins/tcp/tcp_egress.h"
 #include "plugins/tcp/tcp_ingress.h"
+#include "plugins/udp/udp_egress.h"
+#include "plugins/udp/udp_ingress.h"
 
 namespace fairlead::app {
 
@@ -31,6 +33,8 @@ class Plugins {
   // `checks_health`: on one loop of the process.
   void make_ingresses(link::Peers& peers, const route::NodeDirectory& nodes, std::shared_ptr<route::BackendStates> states,
                       bool checks_health);
+  // The UDP port of the link, which is no listener's; before the first apply().
+  void reserve_udp(std::uint16_t port) { udp_ingress_->reserve(port); }
   // The plug-ins of all loops, in their order, if there are several; before the first apply().
   void set_siblings(std::span<Plugins* const> all);
 
@@ -51,10 +55,12 @@ class Plugins {
   net::Network& network_;
   observe::AccessLog* access_log_;
   tcp::TcpEgress tcp_egress_;
+  udp::UdpEgress udp_egress_;
   http_plugin::HttpEgress http_egress_;
   kube_plugin::KubeEgress kube_egress_;
   link::EgressTable egresses_;
   std::unique_ptr<tcp::TcpIngress> tcp_ingress_;
+  std::unique_ptr<udp::UdpIngress> udp_ingress_;
   std::unique_ptr<http_plugin::HttpIngress> http_ingress_;
   std::unique_ptr<http_plugin::HealthChecker> health_checker_;  // on one loop
   std::unique_ptr<kube_plugin::ConnectIngress> kube_connect_;

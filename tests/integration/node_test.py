@@ -187,7 +187,7 @@ def test_a_label_decides_where_connections_go(site):
     site.join(site.token(), NODE)
     entrance, port = site.lab.port(18080), site.lab.port(8080)
     Greeter(site.lab.edge, port, b"berlin")
-    site.cloud.rules("web", manifests.tcp("web", entrance, "{nodeSelector: {site: berlin}}", port))
+    site.cloud.rules("web", manifests.entrance("web", entrance, "{nodeSelector: {site: berlin}}", port))
     site.lab.cloud.wait_listening(entrance)
     way = Way(site, site.cloud, site.edges[NODE], entrance, port)
     assert way.greeting() == b""

@@ -22,6 +22,7 @@ from .wait import until
 
 _SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 _LISTEN = "0A"  # a socket's state in /proc/net/tcp
+_UNCONNECTED = "07"  # and in /proc/net/udp
 CLOUD_WAN, NAT_WAN, NAT_LAN, EDGE_LAN, NAT_LAN2, EDGE2_LAN = "10.77.1.1", "10.77.1.2", "10.77.2.1", "10.77.2.2", "10.77.4.1", "10.77.4.2"
 CLOUD_WAN6, NAT_WAN6, NAT_LAN6, EDGE_LAN6, NAT_LAN26, EDGE2_LAN6 = "fd77:1::1", "fd77:1::2", "fd77:2::1", "fd77:2::2", "fd77:4::1", "fd77:4::2"
 
@@ -63,6 +64,16 @@ class Host:
         with self.entered():
             return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
+    def udp_socket(self, port=0, address="127.0.0.1", timeout=10):
+        """Bound to `port`, or to a free one."""
+        with self.entered():
+            made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self.lab.listeners.append(made)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        made.settimeout(timeout)
+        made.bind((address, port))
+        return made
+
     def listen(self, port, address="127.0.0.1", backlog=4096):
         listener = self.tcp_socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -81,15 +92,15 @@ class Host:
             raise
         return connection
 
-
-    def listening(self, port):
-        """Whether a TCP socket listens at `port`, seen without opening a connection that a tunnel would carry on."""
+    def listening(self, port, protocol="tcp"):
+        """How many sockets listen at `port`, seen without opening a connection that a tunnel would carry on."""
+        state = _LISTEN if protocol == "tcp" else _UNCONNECTED
         with self.entered():
-            rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/thread-self/net/{table}").read_text().splitlines()[1:]]
-        return any(row[3] == _LISTEN and int(row[1].rsplit(":", 1)[1], 16) == port for row in rows)
+            rows = [line.split() for table in (protocol, f"{protocol}6") for line in Path(f"/proc/thread-self/net/{table}").read_text().splitlines()[1:]]
+        return sum(row[3] == state and int(row[1].rsplit(":", 1)[1], 16) == port for row in rows)
 
-    def wait_listening(self, port, seconds=10):
-        until(lambda: self.listening(port), seconds, f"something listening at port {port} of {self.role}")
+    def wait_listening(self, port, seconds=10, protocol="tcp"):
+        until(lambda: self.listening(port, protocol), seconds, f"something listening at {protocol} port {port} of {self.role}")
 
 
 class Lab:

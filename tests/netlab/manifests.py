@@ -6,11 +6,11 @@ kind: Gateway
 metadata: {{name: {name}}}
 spec:
   gatewayClassName: {gateway_class}
-  listeners: [{{name: tcp, port: {port}, protocol: TCP}}]
+  listeners: [{{name: {listener}, port: {port}, protocol: {protocol}}}]
 """
 _ROUTE = """\
 apiVersion: gateway.networking.k8s.io/v1alpha2
-kind: TCPRoute
+kind: {protocol}Route
 metadata: {{name: {name}}}
 spec:
   parentRefs: [{{name: {name}}}]
@@ -25,27 +25,33 @@ spec:
   location: {location}
   targets: [{{address: {address}, port: {port}}}]
 """
+_DATAGRAMS = """\
+apiVersion: fairlead.dev/v1alpha1
+kind: DatagramPolicy
+metadata: {{name: {name}}}
+spec: {{targetRefs: [{{group: gateway.networking.k8s.io, kind: UDPRoute, name: {name}}}], {policy}}}
+"""
 
 
-def tcp(name, port, location, target_port, target_address="127.0.0.1", gateway_class="fairlead"):
-    """A TCP entrance at `port` whose connections go to the target at `location`."""
+def entrance(name, port, location, target_port, target_address="127.0.0.1", gateway_class="fairlead", protocol="TCP"):
+    """An entrance at `port` that leads to the target at `location`."""
     return "---\n".join([
-        _GATEWAY.format(name=name, gateway_class=gateway_class, port=port),
-        _ROUTE.format(name=name, port=target_port),
+        _GATEWAY.format(name=name, gateway_class=gateway_class, listener=protocol.lower(), port=port, protocol=protocol),
+        _ROUTE.format(name=name, port=target_port, protocol=protocol),
         _BACKEND.format(name=name, location=location, address=target_address, port=target_port),
     ])
 
 
-def to_node(name, port, node, target_port, target_address="127.0.0.1"):
+def to_node(name, port, node, target_port, target_address="127.0.0.1", protocol="TCP"):
     """An entrance in the cloud to a service on a node."""
-    return tcp(name, port, f"{{nodeName: {node}}}", target_port, target_address)
+    return entrance(name, port, f"{{nodeName: {node}}}", target_port, target_address, protocol=protocol)
 
 
-def to_cloud(name, port, target_port, target_address="127.0.0.1"):
+def to_cloud(name, port, target_port, target_address="127.0.0.1", protocol="TCP"):
     """An entrance on the edge to a service in the cloud."""
-    return tcp(name, port, "{cloud: {}}", target_port, target_address, gateway_class="fairlead-edge")
+    return entrance(name, port, "{cloud: {}}", target_port, target_address, gateway_class="fairlead-edge", protocol=protocol)
 
 
-def udp_to_node(name, port, node, target_port, target_address="127.0.0.1"):
-    """An entrance for datagrams in the cloud to a service on a node."""
-    return to_node(name, port, node, target_port, target_address).replace("protocol: TCP", "protocol: UDP").replace("TCPRoute", "UDPRoute")
+def datagram_policy(name, policy):
+    """A document to follow a UDPRoute's: `policy` is "answers: 1"."""
+    return "---\n" + _DATAGRAMS.format(name=name, policy=policy)

@@ -3,7 +3,8 @@
 namespace fairlead::udp {
 namespace {
 
-constexpr std::size_t kBurst = 256;    // datagrams read before others have a turn
+// Datagrams read before others have a turn. A loop writes packets after each 16 of many turns: what was read by then has room before the link.
+constexpr std::size_t kBurst = 16;
 constexpr Duration kAsTheyLike = 24h;  // whoever drains has a limit of its own
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace fairlead::udp {
 namespace {
 
 constexpr Duration kResolveTimeout = 10s;  // for a flow without a deadline
-constexpr std::size_t kBurst = 256;        // datagrams read before others have a turn
+constexpr std::size_t kBurst = 16;         // as a listener's (door.cpp)
 
 Task<Result<route::DatagramService>> dial(net::Network& network, std::shared_ptr<const route::EgressPolicy> policy, std::string target) {
   if (!policy) co_return fail(Code::forbidden, "there are no rules yet");
