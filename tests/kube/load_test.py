@@ -14,7 +14,7 @@ from streams import TELLER, Following
 both = pytest.mark.parametrize("managed_cluster", MODES, indirect=True)
 AT_ONCE = 200
 STARTERS = 16  # threads that open them
-CONNECTS, HEALTHZ, EXECS = int(os.environ.get("FAIRLEAD_KUBE_CONNECTS", 9400)), 300, 300
+CONNECTS, HEALTHZ, EXECS = int(os.environ.get("FAIRLEAD_KUBE_CONNECTS", 9400)), 300, 200
 WARM_UP = 700
 MAX_GROWTH = 4 << 20
 

@@ -1,21 +1,19 @@
 """What people do with a node while the link is cut, the edge's address changes, and each part is restarted."""
 import hashlib
-import http.client
 import threading
 
 import netlab
 import pytest
 
-from api_sessions import Exec, Failed
+from api_sessions import Exec
 from managed import EGRESS, MODES
-from streams import TELLER, Busy, Following
+from streams import BROKEN, TELLER, Busy, Following
 
 both = pytest.mark.parametrize("managed_cluster", MODES, indirect=True)
 CUT_SECONDS = 20
 KNOWN_SECONDS = 10  # link.suspectAfter after a packet that nobody answered; while nothing else is sent, after link.keepAlive
 COPY = 100 << 20
 HUNG_SECONDS = 10
-BROKEN = (OSError, Failed, http.client.HTTPException)
 
 
 @pytest.fixture(scope="session")
