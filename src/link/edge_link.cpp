@@ -26,8 +26,7 @@ EdgeLink::EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint
       trust_(trust),
       egresses_(egresses),
       options_(std::move(options)),
-      changed_(loop),
-      paths_(loop, network, options_.paths) {
+      changed_(loop) {
   status_.cloud = options_.cloud.to_text();
   status_.since = loop_.wall_now();
 }
@@ -59,8 +58,7 @@ Task<void> EdgeLink::run() {
     set_state(EdgeState::waiting);
     const auto wait = Duration(static_cast<Duration::rep>(loop_.random().unit() * static_cast<double>(bound.count())));
     bound = std::min(bound * 2, options_.retry_cap);
-    const bool news = co_await paths_.pause(wait);
-    if (news) bound = options_.retry_first;
+    co_await loop_.sleep(wait);
   }
   set_state(EdgeState::stopped);
   changed_.wake_all();
@@ -75,19 +73,12 @@ Task<Error> EdgeLink::attempt() {
     if (stopped_) break;
     const net::SocketAddress to{ip, options_.cloud.port};
     status_.address = to;
-    paths_.release();
-    auto ready = co_await paths_.prepare(to);
-    if (!ready) {
-      last = ready.error();
-      continue;
-    }
     auto endpoint = make_endpoint_(to);
     if (!endpoint) {
       last = endpoint.error();
       continue;
     }
     endpoint_ = *std::move(endpoint);
-    paths_.use(*endpoint_);
     quic::Endpoint::ClientOptions options;
     options.tls.credentials = trust_.credentials();
     options.tls.alpn = std::string(CloudLink::kAlpn);
@@ -122,9 +113,7 @@ Task<Error> EdgeLink::attempt() {
     set_state(EdgeState::connected);
     changed_.wake_all();
     log::info("link", "connected to the cloud at {} ({})", status_.cloud, to);
-    paths_.watch(&session_->carrier());
     net::MuxClose how = co_await session_->run();
-    paths_.watch(nullptr);
     lasted_ = loop_.now() - begun;
     ended_.add(session_->tally(), session_->carrier().stats());
     ended_.flows_open = 0;
@@ -200,10 +189,8 @@ Task<void> EdgeLink::connected() {
 
 EdgeStatus EdgeLink::status() const {
   EdgeStatus status = status_;
-  status.paths = paths_.status();
   if (session_) {
     if (session_->state() == SessionState::suspect) status.state = EdgeState::suspect;
-    status.silent_since = session_->silent_since();
     status.carrier = session_->carrier().stats();
     status.flows = session_->tally();
   }

@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 
-#include "link/edge_paths.h"
 #include "link/peers.h"
 #include "link/session.h"
 #include "link/totals.h"
@@ -24,14 +23,12 @@ std::string_view name(EdgeState state);
 struct EdgeStatus {
   EdgeState state = EdgeState::dialling;
   WallTime since{};
-  std::optional<WallTime> silent_since;  // while suspect
-  std::string cloud;                     // "host:port" as configured
-  net::SocketAddress address;            // where it was found
-  std::uint64_t attempts = 0;            // since the last session
-  std::string last_error;                // why the last try or session ended
+  std::string cloud;           // "host:port" as configured
+  net::SocketAddress address;  // where it was found
+  std::uint64_t attempts = 0;  // since the last session
+  std::string last_error;      // why the last try or session ended
   std::optional<net::MuxStats> carrier;
   std::optional<FlowTally> flows;
-  PathsStatus paths;
 };
 
 class EdgeLink final : public Peers {
@@ -46,7 +43,6 @@ class EdgeLink final : public Peers {
     Duration connect_timeout = 10s;
     Duration retry_first = 100ms;  // bound of the first wait; doubles
     Duration retry_cap = 5s;
-    EdgePaths::Options paths;
     std::function<void()> on_trust_changed;  // the cloud's certificate or CAs have changed: ask for them
   };
   // Makes the endpoint for one try: the socket's family depends on the cloud's address.
@@ -96,7 +92,6 @@ class EdgeLink final : public Peers {
   std::unique_ptr<quic::Endpoint> endpoint_;
   std::shared_ptr<Session> session_;
   WaitQueue changed_;
-  EdgePaths paths_;  // by which the endpoint talks
 };
 
 }  // namespace fairlead::link

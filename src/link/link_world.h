@@ -179,8 +179,7 @@ class LinkWorld {
                           .node = NodeName::parse(name).value(),
                           .labels = {{"site", "test"}},
                           .boot = BootId(++boots),
-                          .software = "test",
-                          .paths = paths});
+                          .software = "test"});
     made->tasks.spawn(made->link->run());
     edges.push_back(std::move(made));
     return *edges.back();
@@ -196,7 +195,6 @@ class LinkWorld {
   SessionOptions session;
   quic::EndpointSettings quic;
   std::size_t session_memory, greeting;
-  EdgePaths::Options paths;  // of edges that are made from now on
   sim::Host* cloud_host = nullptr;
   std::unique_ptr<TestSide> cloud;
   std::unique_ptr<Nodes> nodes;
