@@ -22,7 +22,7 @@ Task<Result<std::unique_ptr<net::Stream>>> dial(net::Network& network, const Egr
 
 Task<Result<DatagramService>> dial_datagrams(net::Network& network, const EgressPolicy& policy, net::HostPort target) {
   // An association is small: what a burst needs, not what a fast link needs. Services get datagrams of any size, as from any client.
-  constexpr net::DatagramOptions kOptions{.receive_buffer = 512_KiB, .send_buffer = 512_KiB, .fragment = true};
+  const net::DatagramOptions options{.receive_buffer = 512_KiB, .send_buffer = 512_KiB, .fragment = true};
   auto addresses = co_await network.resolve(target.host);
   if (!addresses) co_return std::unexpected(addresses.error());
   Error last(Code::unreachable, "the name has no address");
@@ -33,7 +33,7 @@ Task<Result<DatagramService>> dial_datagrams(net::Network& network, const Egress
       last = allowed.error();
       continue;
     }
-    auto socket = network.connect_datagrams(to, kOptions);
+    auto socket = network.connect_datagrams(to, options);
     if (socket) co_return DatagramService{*std::move(socket), to};
     last = socket.error();
   }
