@@ -193,13 +193,6 @@ void EngineImpl::submit_address_token(const ngtcp2_addr& to) {
   if (n > 0) ngtcp2_conn_submit_new_token(conn, token, static_cast<std::size_t>(n));
 }
 
-void EngineImpl::data_came() {
-  if (server || !handshake_done) return;
-  ngtcp2_conn_info info;
-  ngtcp2_conn_get_conn_info(conn, &info);
-  tail_ping.data_came(now, Duration(static_cast<Duration::rep>(info.smoothed_rtt)));
-}
-
 void EngineImpl::look_at_path(std::size_t datagram_size) {
   path_may_have_changed = false;
   const ngtcp2_path* path = ngtcp2_conn_get_path(conn);
@@ -231,7 +224,6 @@ void EngineImpl::expire() {
   if (memory.budget().over()) relieve();
   if (from_ngtcp2(ngtcp2_conn_get_expiry(conn)) <= now)
     if (const int rv = ngtcp2_conn_handle_expiry(conn, to_ngtcp2(now)); rv != 0) failed(rv);
-  if (alive() && tail_ping.due(now)) ping_wanted = phase == Phase::open;
   deliver();
 }
 
@@ -247,7 +239,7 @@ TimePoint EngineImpl::deadline() const {
       return std::min(farewell.confirm_by, from_ngtcp2(ngtcp2_conn_get_expiry(conn)));
   }
   if (more_to_write) return now;
-  return std::min({from_ngtcp2(ngtcp2_conn_get_expiry(conn)), ask_memory_at, tail_ping.at()});
+  return std::min(from_ngtcp2(ngtcp2_conn_get_expiry(conn)), ask_memory_at);
 }
 
 // Tells what was recorded. Users may call streams from inside; that only adds to the lists.

@@ -53,7 +53,6 @@ int recv_stream_data(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t, std::
                      void* user, void* stream_user) noexcept {
   // On receipt, not on reading: readers that stall hold up their own streams only.
   ngtcp2_conn_extend_max_offset(conn, size);
-  self(user).data_came();
   if (StreamImpl* s = stream_of(stream_user)) self(user).received(*s, from_u8(data, size), (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
   return 0;
 }
@@ -61,7 +60,6 @@ int recv_stream_data(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t, std::
 int acked_stream_data(ngtcp2_conn*, std::int64_t, std::uint64_t offset, std::uint64_t size, void* user, void* stream_user) noexcept {
   EngineImpl& e = self(user);
   e.black_hole.progress(e.now);
-  e.tail_ping.data_acknowledged();
   if (StreamImpl* s = stream_of(stream_user)) s->send.acknowledged(offset + size, e.memory);
   return 0;
 }
@@ -113,9 +111,7 @@ int extend_max_streams(ngtcp2_conn*, std::uint64_t, void* user) noexcept {
 }
 
 int recv_datagram(ngtcp2_conn*, std::uint32_t, const std::uint8_t* data, std::size_t size, void* user) noexcept {
-  if (size == 0) return 0;  // a ping
-  self(user).data_came();
-  self(user).events.on_datagram(from_u8(data, size));
+  if (size > 0) self(user).events.on_datagram(from_u8(data, size));  // an empty one is a ping
   return 0;
 }
 

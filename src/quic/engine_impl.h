@@ -24,7 +24,6 @@
 #include "quic/receive_window.h"
 #include "quic/scheduler.h"
 #include "quic/send_buffer.h"
-#include "quic/tail_ping.h"
 #include "quic/tls_session.h"
 #include "quic/unproved_peer.h"
 
@@ -119,7 +118,6 @@ class EngineImpl {
   void after_reading();
   void handshake_completed();
   void submit_address_token(const ngtcp2_addr& peer);
-  void data_came();
   void look_at_path(std::size_t datagram_size = 0);
   bool mute() const;
   void deliver();
@@ -208,7 +206,6 @@ class EngineImpl {
   Scheduler scheduler;
   DatagramQueue datagrams{memory};
   BlackHole black_hole;
-  TailPing tail_ping;  // client
   BulkGate bulk_gate{settings.bulk_queue_target};
   TimePoint look_for_forgotten_at = TimePoint::max();
   TimePoint ask_memory_at = TimePoint::max();  // when writers that the budget refused are offered room again

@@ -2,7 +2,7 @@
 //
 // Control goes first, always. The other classes share by net::kWeights (deficit round robin), whatever the number of senders in
 // each; the senders of a class take turns of kTurn bytes, so that a small answer leaves in one piece and nobody waits for a large
-// one to end. Bulk that is held back (bulk_gate.h) still gets a floor of what the others send, who may never pause. Every operation is O(1). A sender that has nothing to send, or may not send, is not in here at all.
+// one to end. Every operation is O(1). A sender that has nothing to send, or may not send, is not in here at all.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -16,8 +16,6 @@ class Scheduler {
  public:
   static constexpr std::int64_t kTurn = 16 * 1024;  // 1.3 ms at 100 Mbit/s
   static constexpr std::int64_t kQuantum = 1500;    // times the weight: at least a packet, or a class would be passed over
-
-  static constexpr std::int64_t kFloorPart = 16;  // of the others' bytes
 
   class Entry : public ListHook {
    public:
@@ -43,7 +41,7 @@ class Scheduler {
     if (entry.linked()) join(entry);
   }
 
-  // Null: nobody, or only those of the classes bulk and background while `bulk` is false and they are owed nothing.
+  // Null: nobody, or only those of the classes bulk and background while `bulk` is false.
   Entry* next(bool bulk);
   // `entry`, which next() returned, sent so many bytes.
   void sent(Entry& entry, std::size_t bytes);
@@ -64,11 +62,6 @@ class Scheduler {
 
   std::array<Class, net::kPriorities> classes_;
   std::size_t turn_ = 1;  // the class that is being served
-  Entry* next_of_floor();
-
-  std::int64_t owed_ = 0;          // to bulk and background, of their floor
-  std::uint64_t floor_turns_ = 0;  // that they have had
-  bool by_floor_ = false;          // the last one that next() returned was: it counts against no turn
 };
 
 }  // namespace fairlead::quic
