@@ -34,7 +34,7 @@ def test_exec_beside_a_cp_of_a_gigabyte(managed, kube, box, link_of, figures, lo
     size = BYTES // 4 if loss else BYTES  # a minute is enough
     kube("exec", "box", "--", "truncate", "-s", str(size), "/tmp/big")
     result = []
-    copy = threading.Thread(target=lambda: result.append(kube.raw("cp", "box:/tmp/big", str(tmp_path / "big"), timeout=500)))
+    copy = threading.Thread(target=lambda: result.append(kube.raw("cp", "--retries=10", "box:/tmp/big", str(tmp_path / "big"), timeout=500)))
     link_of(managed.nodes[0]).say(f"rtt={RTT * 1000:g}ms loss={loss}")
     managed.restart_edge(managed.nodes[0])  # a session that has never known a shorter way
     with Exec(managed.api, managed.pods.namespace, "box", ["cat"], stdin=True, timeout=30) as session:
