@@ -2,9 +2,13 @@
 //
 // in flight = rate * RTT, so cap * (base RTT + target) / RTT leaves just the target. Loss alone never lowers the cap, and it is never
 // a share of the congestion window: a window that is not filled only ever shrinks, and with it the throughput.
+//
+// Delay that does not go when bulk sends less is not bulk's queue: the way has become longer, or others fill it. It is the base from then
+// on, until some seconds later a shorter round trip is seen.
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "base/time.h"
 
@@ -14,25 +18,23 @@ class BulkGate {
  public:
   struct Path {
     Duration latest_rtt, smoothed_rtt;
-    std::uint64_t window, in_flight;  // bytes
+    std::uint64_t in_flight;  // bytes
   };
 
   explicit BulkGate(Duration target) : target_(target) {}
 
-  // Looks at the path, once a round trip.
+  // Call it often; it decides once a round trip.
   void update(TimePoint now, const Path& path) {
     if (target_ <= Duration::zero() || path.smoothed_rtt <= Duration::zero()) return;
     lowest_.add(now, path.latest_rtt);
+    least_ = std::min(least_, path.latest_rtt);
+    most_ = std::max(most_, path.in_flight);
     if (now < next_) return;
     next_ = now + path.smoothed_rtt;
-    const Duration goal = lowest_.value() + target_;
-    if (path.smoothed_rtt > goal) {
-      const std::uint64_t used = std::max(path.in_flight, path.window / 2);
-      const double scale = static_cast<double>(goal.count()) / static_cast<double>(path.smoothed_rtt.count());
-      cap_ = std::max(static_cast<std::uint64_t>(static_cast<double>(std::min({cap_, path.window, used})) * scale), kFloor);
-    } else if (cap_ != kNone && path.in_flight > cap_ - cap_ / 10) {
-      cap_ += cap_ / 32;
-    }
+    // What a cut has changed is seen a round trip later.
+    if (!std::exchange(settling_, false)) decide(now, path.smoothed_rtt);
+    least_ = Duration::max();
+    most_ = path.in_flight;
   }
   bool open(std::uint64_t in_flight) const { return in_flight < cap_; }
   void path_changed() { *this = BulkGate(target_); }
@@ -41,28 +43,73 @@ class BulkGate {
  private:
   static constexpr std::uint64_t kNone = UINT64_MAX;
   static constexpr std::uint64_t kFloor = 64 << 10;  // a slow start's worth; below that the estimate is noise
+  static constexpr double kGrowth = 0.125;           // of the cap, a round trip, while there is no queue
+  static constexpr double kDeepestCut = 0.5;
+  static constexpr double kTelling = 0.8;  // a cut to so much must show in the delay
 
-  // The lowest of the last 15 to 30 s: a route can become longer without a new address, and BBR empties the queue every 5 s or so.
+  void decide(TimePoint now, Duration smoothed) {
+    const Duration goal = lowest_.value() + target_;
+    if (least_ <= goal) {
+      cut_from_ = 0;
+      if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - least_, target_), 1.0));
+    } else if (cut_from_ != 0 && !cuts_show(goal)) {
+      lowest_.replace(now, std::max(least_, smoothed));
+      cap_ = std::exchange(cut_from_, 0);
+    } else if (most_ >= kFloor) {  // with less than that, whoever makes the queue, it is not bulk
+      const std::uint64_t used = std::min(cap_, most_);
+      if (cut_from_ == 0) {
+        cut_from_ = used;
+        least_at_cut_ = least_;
+      }
+      cap_ = std::max(part(used, std::max(ratio(goal, least_), kDeepestCut)), kFloor);
+      settling_ = true;
+    }
+  }
+  // Whether the delay has gone down by at least half of what it would if all of it were bulk's queue; true while that is too little to tell.
+  bool cuts_show(Duration goal) const {
+    if (cap_ > part(cut_from_, kTelling)) return true;
+    const Duration expected(part(static_cast<std::uint64_t>(least_at_cut_.count()), ratio(cap_, cut_from_)));
+    return least_ <= (least_at_cut_ + std::max(goal, expected)) / 2;
+  }
+
+  static double ratio(Duration a, Duration b) { return static_cast<double>(a.count()) / static_cast<double>(b.count()); }
+  static double ratio(std::uint64_t a, std::uint64_t b) { return static_cast<double>(a) / static_cast<double>(b); }
+  static std::uint64_t part(std::uint64_t of, double share) { return static_cast<std::uint64_t>(static_cast<double>(of) * share); }
+
+  // The lowest of the last 15 to 30 s: BBR empties the queue every 5 s or so.
   class Lowest {
    public:
     void add(TimePoint now, Duration sample) {
+      if (now < held_until_) return;
       if (now >= next_) {
         next_ = now + 15s;
-        before_ = current_;
-        current_ = sample;
+        before_ = std::exchange(current_, sample);
       }
       current_ = std::min(current_, sample);
+    }
+    // What is lower is passed over for a while: where the delay jitters it comes now and then, and says nothing.
+    void replace(TimePoint now, Duration by) {
+      before_ = current_ = by;
+      held_until_ = now + 5s;
+      next_ = now + 15s;
     }
     Duration value() const { return std::min(before_, current_); }
 
    private:
     Duration before_ = Duration::max(), current_ = Duration::max();
-    TimePoint next_{};
+    TimePoint next_{}, held_until_{};
   };
 
   Duration target_;
   Lowest lowest_;
   TimePoint next_{};
+  // Of this round trip.
+  Duration least_ = Duration::max();
+  std::uint64_t most_ = 0;
+  // Since the first of the cuts that are under way; 0: none is.
+  std::uint64_t cut_from_ = 0;
+  Duration least_at_cut_{};
+  bool settling_ = false;
   std::uint64_t cap_ = kNone;
 };
 

@@ -125,7 +125,6 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
   ngtcp2_conn_get_conn_info(conn, &info);
   bulk_gate.update(now, {.latest_rtt = Duration(static_cast<Duration::rep>(info.latest_rtt)),
                          .smoothed_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt)),
-                         .window = info.cwnd,
                          .in_flight = info.bytes_in_flight});
   black_hole.look(now, info.bytes_in_flight, Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn))));
 

@@ -35,7 +35,7 @@ TEST_F(ReceiveWindowTest, GrowsToTheLargestForAReaderThatDrains) {
 }
 
 TEST_F(ReceiveWindowTest, StaysForAReaderThatIsSlowerThanTheWindow) {
-  read(4_MiB, 16_KiB, 20ms);  // 128 KiB in 160 ms, more than two round trips
+  read(4_MiB, 16_KiB, 200ms);  // a quarter takes more than three round trips
   EXPECT_EQ(window.size(), kFirst);
 }
 
@@ -46,6 +46,7 @@ TEST_F(ReceiveWindowTest, GivesBackWhatWasConsumedAndTheGrowth) {
 }
 
 TEST_F(ReceiveWindowTest, ASmallReadIsNotWorthAFrame) {
+  may_grow = false;
   EXPECT_EQ(consume(kFirst / 4), 0u);
   EXPECT_EQ(consume(1), kFirst / 4 + 1);
 }
@@ -71,12 +72,22 @@ TEST_F(ReceiveWindowTest, ALargestThatIsNoMultipleIsReachedAndNotPassed) {
   EXPECT_EQ(window.size(), 3 * kFirst);
 }
 
+// A lost packet holds up a round trip or two of what came after it, and then all of that comes at once.
+TEST_F(ReceiveWindowTest, GrowsForAReaderThatIsHeldUpByLosses) {
+  for (int i = 0; i < 100; i++) {
+    read(kFirst / 2, 16_KiB, 1us);
+    conditions.now += 2 * conditions.rtt;
+  }
+  EXPECT_GE(window.size(), 4 * kFirst);
+}
+
 // A link of a given rate and base RTT whose queue is what is in flight beyond the bandwidth-delay product.
 struct Link {
   double rate = 12.5e6;  // bytes a second
   Duration base = 50ms;
+  Duration of_others{};  // delay that others make
   Duration rtt(std::uint64_t in_flight) const {
-    return std::max(base, Duration(static_cast<std::int64_t>(static_cast<double>(in_flight) / rate * 1e9)));
+    return of_others + std::max(base, Duration(static_cast<std::int64_t>(static_cast<double>(in_flight) / rate * 1e9)));
   }
 };
 
@@ -86,7 +97,7 @@ std::uint64_t settle(BulkGate& gate, const Link& link, std::uint64_t window, Tim
     in_flight = std::min(window, gate.cap());
     const Duration rtt = link.rtt(in_flight);
     // BBR drains the path now and then.
-    gate.update(now, {.latest_rtt = i % 100 == 0 ? link.base : rtt, .smoothed_rtt = rtt, .window = window, .in_flight = in_flight});
+    gate.update(now, {.latest_rtt = i % 100 == 0 ? link.base : rtt, .smoothed_rtt = rtt, .in_flight = in_flight});
     now += rtt;
   }
   return in_flight;
@@ -123,6 +134,40 @@ TEST(BulkGate, FollowsAPathThatBecomesLonger) {
   const Link longer{.rate = 12.5e6, .base = 200ms};
   const std::uint64_t in_flight = settle(gate, longer, 5'200'000, now, 800);
   EXPECT_GT(static_cast<double>(in_flight), 0.95 * 12.5e6 * 0.2);  // it fills the link: the old minimum is forgotten
+}
+
+TEST(BulkGate, OpensWithinSecondsOnAPathThatHasBecomeLonger) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  settle(gate, {.base = 1ms}, 100'000, now, 400);
+  const TimePoint changed = now;
+  const std::uint64_t in_flight = settle(gate, {}, 1'300'000, now, 40);
+  EXPECT_LT(now - changed, 4s);
+  EXPECT_GT(static_cast<double>(in_flight), 0.95 * 12.5e6 * 0.05);
+}
+
+TEST(BulkGate, AQueueThatOthersMakeDoesNotStarveBulk) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  settle(gate, {}, 1'300'000, now, 400);
+  const Link shared{.of_others = 100ms};
+  double sum = 0;
+  constexpr int kTimes = 100;
+  for (int i = 0; i < kTimes; i++) sum += static_cast<double>(settle(gate, shared, 1'300'000, now, 7));
+  EXPECT_GT(sum / kTimes, 0.6 * 12.5e6 * 0.05);
+  const std::uint64_t in_flight = settle(gate, {}, 1'300'000, now, 400);
+  EXPECT_NEAR(static_cast<double>((Link{}.rtt(in_flight) - 50ms).count()), 12e6, 4e6)
+      << "when the others have gone, its own queue is short";
+}
+
+TEST(BulkGate, DelayOfASessionThatIsIdleIsNotBulks) {
+  BulkGate gate(12ms);
+  TimePoint now(1s);
+  for (int i = 0; i < 1000; i++) {
+    gate.update(now, {.latest_rtt = i % 100 == 0 ? 50ms : 90ms, .smoothed_rtt = 85ms, .in_flight = 3000});
+    now += 50ms;
+  }
+  EXPECT_TRUE(gate.open(UINT64_MAX - 1));
 }
 
 TEST(BulkGate, NeverClosesWhollyAndATargetOfZeroIsNone) {

@@ -1,7 +1,8 @@
 // receive_window.h: how many more bytes the peer may send on one stream.
 //
-// The window is what may be in flight and unread together. It starts small and doubles only for a reader that drains: one that
-// consumes a whole window within two round trips, which is when the window is what limits the sender. While memory is short
+// The window is what may be in flight and unread together. It starts small and doubles only for a reader that drains: one that consumes
+// a quarter of it within three round trips. So it stays ahead of what the sender has in flight, also while a lost packet holds up what
+// came after it: a sender that the window stops looks to its congestion control like a path that can do no more. While memory is short
 // (`tight`) nothing grows and what was grown is taken back. Credit is handed out in quarters of the first window, not byte by byte.
 #pragma once
 #include <algorithm>
@@ -29,9 +30,9 @@ class ReceiveWindow {
     if (round_ == 0) round_start_ = c.now;
     round_ += n;
     pending_ += n;
-    if (round_ >= window_) {
+    if (round_ >= window_ / kPart) {
       const std::uint64_t more = std::min(window_, c.largest - std::min(window_, c.largest));
-      if (c.now - round_start_ <= 2 * c.rtt && more > 0 && !c.tight && may_grow(more)) {
+      if (c.now - round_start_ <= kRoundTrips * c.rtt && more > 0 && !c.tight && may_grow(more)) {
         window_ += more;
         pending_ += more;
       }
@@ -49,6 +50,9 @@ class ReceiveWindow {
   std::uint64_t size() const { return window_; }
 
  private:
+  static constexpr std::uint64_t kPart = 4;
+  static constexpr int kRoundTrips = 3;
+
   std::uint64_t window_;
   std::uint64_t pending_ = 0;  // consumed and not yet given back
   std::uint64_t round_ = 0;    // consumed since round_start_
