@@ -3,8 +3,8 @@
 // in flight = rate * RTT, so cap * (base RTT + target) / RTT leaves just the target. Loss alone never lowers the cap, and it is never
 // a share of the congestion window: a window that is not filled only ever shrinks, and with it the throughput.
 //
-// Delay that does not go when bulk sends less is not bulk's queue: the way has become longer, or others fill it. It is the base from then
-// on, until some seconds later a shorter round trip is seen.
+// Delay that does not go when bulk sends less is not bulk's queue: the way has become longer, or others fill it. Then bulk gives way no
+// further, and if it is much it is the base from then on, until some seconds later a shorter round trip is seen.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -28,12 +28,17 @@ class BulkGate {
     if (target_ <= Duration::zero() || path.smoothed_rtt <= Duration::zero()) return;
     lowest_.add(now, path.latest_rtt);
     least_ = std::min(least_, path.latest_rtt);
+    sum_ += path.latest_rtt;
+    samples_++;
     most_ = std::max(most_, path.in_flight);
     if (now < next_) return;
     next_ = now + path.smoothed_rtt;
+    jitter_ += (sum_ / samples_ - least_ - jitter_) / 8;
     // What a cut has changed is seen a round trip later.
-    if (!std::exchange(settling_, false)) decide(now, path.smoothed_rtt);
+    if (!std::exchange(settling_, false)) decide(now, least_, path.smoothed_rtt);
     least_ = Duration::max();
+    sum_ = {};
+    samples_ = 0;
     most_ = path.in_flight;
   }
   bool open(std::uint64_t in_flight) const { return in_flight < cap_; }
@@ -43,33 +48,36 @@ class BulkGate {
  private:
   static constexpr std::uint64_t kNone = UINT64_MAX;
   static constexpr std::uint64_t kFloor = 64 << 10;  // a slow start's worth; below that the estimate is noise
+  static constexpr int kJitters = 2;                 // of how much round trips differ within one: a queue that stands does not
   static constexpr double kGrowth = 0.125;           // of the cap, a round trip, while there is no queue
-  static constexpr double kDeepestCut = 0.5;
-  static constexpr double kTelling = 0.8;  // a cut to so much must show in the delay
+  static constexpr double kCut = 0.5;                // in one step, at most
+  static constexpr double kDeepest = 0.4;            // in all, while the delay does not show it
+  static constexpr int kMuch = 2;  // targets: less can be the queue of our bulk the other way, which keeps to a target, too
 
-  void decide(TimePoint now, Duration smoothed) {
-    const Duration goal = lowest_.value() + target_;
-    if (least_ <= goal) {
+  void decide(TimePoint now, Duration rtt, Duration smoothed) {
+    const Duration goal = lowest_.value() + target_ + kJitters * jitter_;
+    if (rtt <= goal) {
       cut_from_ = 0;
-      if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - least_, target_), 1.0));
-    } else if (cut_from_ != 0 && !cuts_show(goal)) {
-      lowest_.replace(now, std::max(least_, smoothed));
+      if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - rtt, target_), 1.0));
+    } else if (cut_from_ != 0 && cap_ <= deepest() && !cuts_show(rtt, goal)) {
+      if (rtt < lowest_.value() + kMuch * target_) return;
+      lowest_.replace(now, std::max(rtt, smoothed));
       cap_ = std::exchange(cut_from_, 0);
     } else if (most_ >= kFloor) {  // with less than that, whoever makes the queue, it is not bulk
       const std::uint64_t used = std::min(cap_, most_);
       if (cut_from_ == 0) {
         cut_from_ = used;
-        least_at_cut_ = least_;
+        rtt_at_cut_ = rtt;
       }
-      cap_ = std::max(part(used, std::max(ratio(goal, least_), kDeepestCut)), kFloor);
+      cap_ = std::max(part(used, std::max(ratio(goal, rtt), kCut)), deepest());
       settling_ = true;
     }
   }
-  // Whether the delay has gone down by at least half of what it would if all of it were bulk's queue; true while that is too little to tell.
-  bool cuts_show(Duration goal) const {
-    if (cap_ > part(cut_from_, kTelling)) return true;
-    const Duration expected(part(static_cast<std::uint64_t>(least_at_cut_.count()), ratio(cap_, cut_from_)));
-    return least_ <= (least_at_cut_ + std::max(goal, expected)) / 2;
+  std::uint64_t deepest() const { return std::max(part(cut_from_, kDeepest), kFloor); }
+  // Whether the delay has gone down by at least half of what it would if all of it were bulk's queue.
+  bool cuts_show(Duration rtt, Duration goal) const {
+    const Duration expected(part(static_cast<std::uint64_t>(rtt_at_cut_.count()), ratio(cap_, cut_from_)));
+    return rtt <= (rtt_at_cut_ + std::max(goal, expected)) / 2;
   }
 
   static double ratio(Duration a, Duration b) { return static_cast<double>(a.count()) / static_cast<double>(b.count()); }
@@ -87,7 +95,7 @@ class BulkGate {
       }
       current_ = std::min(current_, sample);
     }
-    // What is lower is passed over for a while: where the delay jitters it comes now and then, and says nothing.
+    // What is lower is passed over for a while.
     void replace(TimePoint now, Duration by) {
       before_ = current_ = by;
       held_until_ = now + 5s;
@@ -104,11 +112,14 @@ class BulkGate {
   Lowest lowest_;
   TimePoint next_{};
   // Of this round trip.
-  Duration least_ = Duration::max();
-  std::uint64_t most_ = 0;
+  Duration least_ = Duration::max(), sum_{};
+  int samples_ = 0;
+  std::uint64_t most_ = 0;  // in flight
+
+  Duration jitter_{};
   // Since the first of the cuts that are under way; 0: none is.
   std::uint64_t cut_from_ = 0;
-  Duration least_at_cut_{};
+  Duration rtt_at_cut_{};
   bool settling_ = false;
   std::uint64_t cap_ = kNone;
 };

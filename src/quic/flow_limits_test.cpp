@@ -97,8 +97,10 @@ std::uint64_t settle(BulkGate& gate, const Link& link, std::uint64_t window, Tim
     in_flight = std::min(window, gate.cap());
     const Duration rtt = link.rtt(in_flight);
     // BBR drains the path now and then.
-    gate.update(now, {.latest_rtt = i % 100 == 0 ? link.base : rtt, .smoothed_rtt = rtt, .in_flight = in_flight});
-    now += rtt;
+    for (int part = 0; part < 4; part++) {
+      gate.update(now, {.latest_rtt = i % 100 == 0 ? link.of_others + link.base : rtt, .smoothed_rtt = rtt, .in_flight = in_flight});
+      now += rtt / 4;
+    }
   }
   return in_flight;
 }
