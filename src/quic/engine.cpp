@@ -7,6 +7,7 @@
 #include "pki/random.h"
 #include "quic/engine_impl.h"
 #include "quic/ngtcp2_path.h"
+#include "quic/probing.h"
 
 namespace fairlead::quic {
 namespace {
@@ -171,6 +172,7 @@ void EngineImpl::handshake_completed() {
   chain = tls->peer_chain();
   resumed = tls->resumed();
   alpn = tls->alpn();
+  if (alpn.starts_with(kSilentAlpn)) ngtcp2_conn_set_keep_alive_timeout(conn, UINT64_MAX);
   if (server) {
     confirmed = true;
     unproved.proved(peer);
