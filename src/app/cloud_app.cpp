@@ -8,8 +8,11 @@
 #include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "doctor/doctor_egress.h"
+#include "doctor/node_view.h"
 #include "enrol/adoption.h"
 #include "net/unix_socket.h"
+#include "quic/probing.h"
 #include "route/backend_states.h"
 #include "runtime/cross.h"
 
@@ -37,7 +40,9 @@ route::HashKey persistence_key(const pki::MasterSecret& master) {
 }  // namespace
 
 namespace {
-std::vector<std::string> alpns() { return {std::string(link::CloudLink::kAlpn), std::string(enrol::kJoinAlpn)}; }
+std::vector<std::string> alpns() {
+  return {std::string(link::CloudLink::kAlpn), std::string(enrol::kJoinAlpn), std::string(doctor::kProbeAlpn)};
+}
 }  // namespace
 
 class CloudApp::NodeView final : public route::NodeDirectory {
@@ -104,6 +109,7 @@ CloudApp::~CloudApp() {
   for (auto& at : loops_) at->plugins->end_ingresses();
   for (auto& at : loops_) at->link.reset();
   for (auto& at : loops_) at->joins.reset();
+  for (auto& at : loops_) at->probes.reset();
   for (auto& at : loops_) at->renewals.reset();
   for (std::size_t i = 0; i < loops_.size(); i++)
     if (strays_ && loops_[i]->endpoint) strays_->detach(LoopIndex(static_cast<std::uint16_t>(i)));
@@ -175,11 +181,13 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
   at.joins = std::make_unique<enrol::JoinServer>(at.loop, issuer_, *state_, trust_, join_limiter_, retire_key);
   at.renewals = std::make_unique<enrol::RenewalEgress>(at.loop, issuer_, *state_, trust_);
   at.plugins->add(*at.renewals);
+  at.probes = std::make_unique<doctor::ProbeServer>(at.loop, trust_, probe_quota_, doctor::ProbeServer::Options{.software = software()});
   at.link = std::make_unique<link::CloudLink>(
       at.loop, index, *at.endpoint, nodes_, trust_, at.plugins->egresses(),
       link::CloudLink::Options{.session = session_options(config_.link),
                                .software = software(),
-                               .divert = [joins = at.joins.get()](std::unique_ptr<net::MuxConnection>& c) { return joins->take(c); },
+                               .divert = [joins = at.joins.get(), probes = at.probes.get()](
+                                             std::unique_ptr<net::MuxConnection>& c) { return joins->take(c) || probes->take(c); },
                                .connected =
                                    [this, where = &at.loop](const pki::Identity& peer, const net::SocketAddress& from) {
                                      enrol::note_connected(*state_, peer, from, where->wall_now());
@@ -370,6 +378,27 @@ void CloudApp::reload_identity() {
     });
 }
 
+namespace {
+// What the loop knows of the node's session, if it has it.
+doctor::NodeView seen_here(const CloudLoop& at, doctor::NodeView view) {
+  const std::shared_ptr<link::Session> session = at.link->find(view.node);
+  if (!session) return view;
+  const net::MuxConnection& carrier = session->carrier();
+  view.connected = true;
+  view.state = name(session->state());
+  view.since = session->since();
+  view.address = carrier.peer().to_text();
+  view.software = session->hello().software;
+  view.transport = carrier.transport();
+  view.carrier = carrier.stats();
+  if (const std::size_t most = carrier.max_datagram(); most > 0 && view.transport == "quic")
+    view.udp_payload = most + quic::kDatagramOverhead;
+  view.silent = at.loop.now() - carrier.last_heard();
+  view.certificate_ends = session->peer().not_after;
+  return view;
+}
+}  // namespace
+
 Task<std::string> CloudApp::unready() {
   if (stopping_) co_return "draining";
   co_return "";
@@ -409,6 +438,35 @@ Task<std::string> CloudApp::objects_json(std::string kind) {
     std::ranges::move(one, std::back_inserter(failed));
   }
   co_return app::objects_json(kind, rules_, failed, *backend_states_, here.now());
+}
+
+Task<admin::Response> CloudApp::doctor(std::string name, std::string query) {
+  auto node = NodeName::parse(name);
+  if (!node) co_return admin::Response{.status = 400, .body = fmt::format("{}\n", node.error())};
+  Loop& here = loops_.front()->loop;
+  const TimePoint begun = here.now();
+  doctor::NodeView view{.node = *node, .known = enrolled_.contains(*node) || nodes_.knows(*node)};
+  const auto nodes = nodes_.all();
+  if (auto it = nodes.find(*node); it != nodes.end()) {
+    view.since = it->second.changed;
+    view.reason = it->second.reason;
+    view.address = it->second.address;
+    view.software = it->second.software;
+  }
+  for (auto& at : loops_) {
+    std::move_only_function<doctor::NodeView()> ask = [where = at.get(), view] { return seen_here(*where, view); };
+    view = co_await call_on<doctor::NodeView>(here, at->loop, std::move(ask));
+  }
+  doctor::Report report{.role = "cloud", .node = node->value(), .software = software(), .at = here.wall_now()};
+  report.findings = doctor::judge_node(view, report.at);
+  if (view.connected) {
+    const doctor::Target wanted = doctor::parse_query(query);
+    auto asking = doctor::ask_node(*loops_.front()->link, here, *node, wanted.thorough, wanted.only);
+    std::vector<doctor::Finding> theirs = co_await asking;
+    std::ranges::move(theirs, std::back_inserter(report.findings));
+  }
+  report.took = here.now() - begun;
+  co_return admin::Response{.content_type = "application/json", .body = doctor::report_json(report)};
 }
 
 Task<void> CloudApp::publish_metrics() {

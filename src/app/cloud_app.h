@@ -73,6 +73,7 @@ class CloudApp final : private Inspect {
   Task<std::string> unready() override;
   Task<std::string> status_json() override;
   Task<std::string> objects_json(std::string kind) override;
+  Task<admin::Response> doctor(std::string node, std::string query) override;
   Task<void> publish_metrics() override;
 
   class NodeView;  // link::Nodes as route::NodeDirectory
@@ -89,6 +90,7 @@ class CloudApp final : private Inspect {
   link::Trust trust_;
   enrol::Issuer issuer_;
   enrol::TryLimiter join_limiter_;
+  doctor::ProbeQuota probe_quota_;
   std::unique_ptr<NodeView> node_view_;
   std::shared_ptr<route::BackendStates> backend_states_;
   Rules rules_;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/plugins.h"
+#include "doctor/probe_server.h"
 #include "enrol/join_server.h"
 #include "enrol/renewal_egress.h"
 #include "kube/directory.h"
@@ -26,6 +27,7 @@ struct CloudLoop {
   std::unique_ptr<Plugins> plugins;
   std::unique_ptr<enrol::JoinServer> joins;
   std::unique_ptr<enrol::RenewalEgress> renewals;
+  std::unique_ptr<doctor::ProbeServer> probes;
   std::unique_ptr<link::CloudLink> link;
   std::shared_ptr<const kube::Directory> directory = kube::Directory::empty();  // null: a cluster that was not read yet
   std::uint64_t turn = 0;                                                       // of the endpoints of Services

@@ -92,6 +92,14 @@ EdgeApp::~EdgeApp() {
 
 Result<void> EdgeApp::build() {
   plugins_ = std::make_unique<Plugins>(network_, access_log_.get());
+  doctor_ = std::make_unique<doctor::DoctorEgress>(network_, [this] {
+    return doctor::Order{.cloud = *options_.cloud,
+                         .node = node_,
+                         .credentials = trust_.credentials(),
+                         .keep_alive = link_config_.keep_alive,
+                         .software = software()};
+  });
+  plugins_->add(*doctor_);
   link_ = std::make_unique<link::EdgeLink>(
       loop_, network_, [this](const net::SocketAddress& cloud) { return make_endpoint(cloud); }, trust_, plugins_->egresses(),
       link::EdgeLink::Options{.session = session_options(link_config_),

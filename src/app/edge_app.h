@@ -13,6 +13,7 @@
 #include "app/pages.h"
 #include "app/rules.h"
 #include "app/watcher.h"
+#include "doctor/doctor_egress.h"
 #include "link/edge_link.h"
 #include "net/real_network.h"
 #include "observe/access_log.h"
@@ -73,6 +74,7 @@ class EdgeApp final : private Inspect {
   std::shared_ptr<route::BackendStates> backend_states_;
   std::unique_ptr<NoNodes> no_nodes_;
   std::unique_ptr<Plugins> plugins_;
+  std::unique_ptr<doctor::DoctorEgress> doctor_;
   std::unique_ptr<link::EdgeLink> link_;
   std::unique_ptr<EdgeCertificates> certificates_;
   std::unique_ptr<enrol::Renewer> renewer_;

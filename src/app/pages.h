@@ -17,6 +17,8 @@ class Inspect {
   virtual Task<std::string> status_json() = 0;
   // objects.h; empty for a kind that it does not have.
   virtual Task<std::string> objects_json(std::string kind) = 0;
+  // A node examined: a Report as JSON (doctor/finding.h), or 404. `query` is of the request.
+  virtual Task<admin::Response> doctor(std::string node, std::string query);
   // Brings the metric cells up to date, each on its loop.
   virtual Task<void> publish_metrics() = 0;
 };

@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "cli/label.h"
+#include "doctor/examination.h"
 #include "enrol/join_client.h"
 #include "route/suggestion.h"
 
@@ -86,6 +87,14 @@ Result<ObjectKind> parse_value(const std::string& text) {
     if (text == kind || text + "s" == kind) return ObjectKind{std::string(kind)};
   return fail(Code::invalid, "there are no \"{}\" to get; gateways, routes and backends there are", text);
 }
+struct CheckName {
+  std::string value;
+};
+template <>
+Result<CheckName> parse_value(const std::string& text) {
+  if (doctor::is_check(text)) return CheckName{text};
+  return fail(Code::invalid, "there is no check \"{}\"; there are {}", text, fmt::join(doctor::kChecks, ", "));
+}
 template <>
 Result<Output> parse_value(const std::string& text) {
   if (text == "text") return Output::text;
@@ -147,6 +156,7 @@ class CommandLine {
   void add_backup();
   void add_run();
   void add_look();
+  void add_doctor();
   static std::string help_of(const std::vector<std::string>& words);
   void check_words(const std::vector<std::string>& arguments);
   static CLI::App& subcommand(CLI::App& parent, const std::string& word);
@@ -178,7 +188,8 @@ class CommandLine {
   std::optional<Output> output_;
   int edge_days_ = static_cast<int>(pki::kEdgeLifetime / 24h);
   int server_days_ = static_cast<int>(pki::kServerLifetime / 24h);
-  bool watch_ = false;
+  std::vector<CheckName> checks_;
+  bool watch_ = false, thorough_ = false;
   std::vector<std::string> topic_;
   bool help_ = false;
 };
@@ -197,6 +208,7 @@ CommandLine::CommandLine() {
   add_backup();
   add_run();
   add_look();
+  add_doctor();
 
   CLI::App& help = command(app_, "help", "Show the help of a command, or `exit-codes`");
   help.add_option("TOPIC", topic_, "a command's words, or exit-codes")->type_name("");
@@ -444,6 +456,29 @@ void CommandLine::add_look() {
   CLI::App& version = command(app_, "version", "Show the version");
   option(version, "-o,--output", output_, "text|json", "how to print it (default text)");
   version.final_callback([this] { command_ = VersionCommand{output_.value_or(Output::text)}; });
+}
+
+void CommandLine::add_doctor() {
+  CLI::App& examine = command(app_, "doctor", "Examine an edge's way to its cloud, and say what is wrong with it and what to do");
+  option(examine, "--dir", dir_, "DIR",
+         "the edge's folder, on its machine, whether it runs or not; with --node the folder of a running cloud")
+      ->required();
+  auto* node =
+      option(examine, "--node", node_, "NAME", "what the cloud sees of this node, and what the node finds when it examines itself");
+  option(examine, "--cloud", cloud_, "HOST:PORT", "the cloud to reach (default: link.cloud of the edge's configuration)")->excludes(node);
+  options(examine, "--check", checks_, "NAME", "only this check, can be given again (default: all)");
+  examine.add_flag("--thorough", thorough_, "longer and with more traffic: some three minutes instead of one, up to 512 MiB instead of 64");
+  option(examine, "-o,--output", output_, "text|json", "how to print the findings (default text)");
+  examine.footer(
+      fmt::format("Checks: {}.\n"
+                  "What is being done goes to standard error, the findings to standard output. Nothing is changed, and a running edge\n"
+                  "keeps its session. The status is 1 when a finding is a problem; warnings leave it 0. docs/DOCTOR.md has every finding.",
+                  fmt::join(doctor::kChecks, ", ")));
+  examine.final_callback([this] {
+    DoctorCommand made{.dir = *dir_, .node = node_, .cloud = cloud_, .thorough = thorough_, .output = output_.value_or(Output::text)};
+    for (CheckName& each : checks_) made.checks.push_back(std::move(each.value));
+    command_ = std::move(made);
+  });
 }
 
 std::string CommandLine::help_of(const std::vector<std::string>& words) {

@@ -155,6 +155,14 @@ struct GetCommand {
   std::string kind;  // as the admin endpoint has it: "routes"
   Output output = Output::text;
 };
+struct DoctorCommand {
+  std::filesystem::path dir;
+  std::optional<NodeName> node;        // on a cloud's folder: which node; else `dir` is an edge's
+  std::optional<net::HostPort> cloud;  // of an edge: instead of the configuration's
+  std::vector<std::string> checks;     // none: all
+  bool thorough = false;
+  Output output = Output::text;
+};
 struct VersionCommand {
   Output output = Output::text;
 };
@@ -163,7 +171,7 @@ using Command =
     std::variant<InitCommand, CertIssueCommand, CertShowCommand, CertRevokeCommand, CertRenewCommand, TokenCreateCommand, TokenListCommand,
                  TokenRevokeCommand, AuditCommand, CaShowCommand, CaRotateCommand, CaFinishCommand, NodeListCommand, NodeShowCommand,
                  NodeRevokeCommand, NodeReadmitCommand, NodeForgetCommand, NodeRenewGraceCommand, NodeLabelCommand, BackupCommand,
-                 RestoreCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, VersionCommand>;
+                 RestoreCommand, CloudCommand, EdgeCommand, ValidateCommand, StatusCommand, GetCommand, DoctorCommand, VersionCommand>;
 
 // Help that was asked for (status ok, for standard output) or what is wrong (status usage, for standard error).
 struct Stop {

@@ -41,6 +41,7 @@ Outcome run(const EdgeCommand& command);
 Outcome run(const ValidateCommand& command);
 Outcome run(const StatusCommand& command);
 Outcome run(const GetCommand& command);
+Outcome run(const DoctorCommand& command);
 Outcome run(const VersionCommand& command);
 
 }  // namespace fairlead::cli
