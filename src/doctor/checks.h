@@ -82,7 +82,7 @@ struct Speeds {
   Result<Transferred> down = fail(Code::overloaded, "not measured");
 };
 Task<Speeds> measure_speeds(Loop& loop, ProbeLine& line, Effort effort);
-// TCP's may be missing; why is in their errors.
+// TCP's may be missing; why is in their errors, and in the finding.
 Finding judge_throughput(const Speeds& udp, const Speeds& tcp);
 
 }  // namespace fairlead::doctor

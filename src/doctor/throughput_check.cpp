@@ -60,7 +60,8 @@ Finding judge_throughput(const Speeds& udp, const Speeds& tcp) {
   f.status = Status::ok;
   if (!tcp_up && !tcp_down) {
     const Result<Transferred>& why = tcp.down ? tcp.up : tcp.down;
-    f.summary += why ? "; TCP unknown" : fmt::format("; TCP unknown: {}", why.error());
+    f.summary += fmt::format("; not compared with TCP: {}", why ? "too little came to tell" : why.error().describe());
+    f.meaning = "Whether somebody on the way holds UDP back is not known.";
   } else {
     f.summary += fmt::format("; TCP {} and {}", text(tcp_up), text(tcp_down));
     const bool up = throttled(udp_up, tcp_up), down = throttled(udp_down, tcp_down);
@@ -77,7 +78,8 @@ Finding judge_throughput(const Speeds& udp, const Speeds& tcp) {
   }
   if ((udp_up && *udp_up < kNarrow) || (udp_down && *udp_down < kNarrow)) {
     f.status = Status::warning;
-    f.meaning = "Little for a link: images and logs will take their time; what is interactive goes first.";
+    f.meaning = "Little for a link: images and logs will take their time; what is interactive goes first." +
+                std::string(f.meaning.empty() ? "" : " ") + f.meaning;
     f.advice = "see what else uses the line, and what was ordered";
   }
   return f;

@@ -12,10 +12,10 @@ Everything is removed on leaving the block. What a run that was killed left behi
 
     tests/netlab/sweep
 """
-from . import link, proc, python, wrk
+from . import clock, link, proc, python, wrk
 from .lab import Host, Lab, behind_nat, side_by_side
 from .namespace import sweep
 from .process import Process
 from .wait import Clock, TimeoutExpired, until
 
-__all__ = ["Clock", "Host", "Lab", "Process", "TimeoutExpired", "behind_nat", "link", "proc", "python", "side_by_side", "sweep", "until", "wrk"]
+__all__ = ["Clock", "Host", "Lab", "Process", "TimeoutExpired", "behind_nat", "clock", "link", "proc", "python", "side_by_side", "sweep", "until", "wrk"]
