@@ -467,7 +467,7 @@ void CommandLine::add_doctor() {
       option(examine, "--node", node_, "NAME", "what the cloud sees of this node, and what the node finds when it examines itself");
   option(examine, "--cloud", cloud_, "HOST:PORT", "the cloud to reach (default: link.cloud of the edge's configuration)")->excludes(node);
   options(examine, "--check", checks_, "NAME", "only this check, can be given again (default: all)");
-  examine.add_flag("--thorough", thorough_, "longer and with more traffic: some three minutes instead of one, up to 256 MiB instead of 32");
+  examine.add_flag("--thorough", thorough_, "longer and with more traffic: some three minutes instead of one, up to 512 MiB instead of 64");
   option(examine, "-o,--output", output_, "text|json", "how to print the findings (default text)");
   examine.footer(
       fmt::format("Checks: {}.\n"

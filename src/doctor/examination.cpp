@@ -144,8 +144,17 @@ Task<void> Examination::measure(net::SocketAddress to, Duration rtt, ProbeLine& 
     effort.transfer_time = std::min(std::max<Duration>(effort.transfer_time, kRoundTripsOfTransfer * rtt), kMaxTransfer);
     order_.progress(fmt::format("measures throughput over UDP ({} s)", 2 * effort.transfer_time / 1s));
     Speeds udp = co_await measure_speeds(loop_, line, effort);
-    const Error none(Code::unsupported, "the cloud measures over UDP only");
-    put(judge_throughput(udp, {.up = std::unexpected(none), .down = std::unexpected(none)}));
+    Speeds tcp;
+    ProbeAsk asking = ask();
+    auto over_tcp = co_await ProbeLine::dial_tcp(network_, to, std::move(asking));
+    if (over_tcp) {
+      order_.progress(fmt::format("measures throughput over TCP ({} s)", 2 * effort.transfer_time / 1s));
+      tcp = co_await measure_speeds(loop_, **over_tcp, effort);
+    } else {
+      const Error& why = over_tcp.error().error;
+      tcp.up = tcp.down = fail(why.code() == Code::refused ? Error(why.code(), "the cloud takes no connections over TCP") : why);
+    }
+    put(judge_throughput(udp, tcp));
   }
 }
 

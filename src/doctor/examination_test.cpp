@@ -150,7 +150,44 @@ TEST(Examination, FindsTheRateOfThePathBothWays) {
   const Finding& f = finding(report, "throughput");
   EXPECT_NEAR(number(f, "udp_down_mbit"), 18, 4) << f.summary;
   EXPECT_NEAR(number(f, "udp_up_mbit"), 4.5, 1) << f.summary;
-  EXPECT_THAT(f.summary, HasSubstr("not compared with TCP: the cloud measures over UDP only"));
+  EXPECT_THAT(f.summary, HasSubstr("not compared with TCP: the cloud takes no connections over TCP"));
+}
+
+TEST(Examination, ComparesUdpWithTcp) {
+  ProbeWorld world({.rtt = 40ms, .rate = 20'000'000, .queue = 100});
+  world.serve_tcp();
+  const Report report = world.examine({"throughput"});
+  const Finding& f = finding(report, "throughput");
+  EXPECT_EQ(f.status, Status::ok) << f.summary;
+  for (const char* way : {"udp_up_mbit", "udp_down_mbit", "tcp_up_mbit", "tcp_down_mbit"}) EXPECT_NEAR(number(f, way), 18, 4) << f.summary;
+  EXPECT_EQ(f.meaning, "");
+}
+
+// Datagrams from the cloud beyond so many bits a second are dropped.
+void throttle(ProbeWorld& world, double rate) {
+  world.net.path(world.cloud_host, world.edge_host)
+      .set_filter([&world, rate, left = 30'000.0, at = world.loop.now()](const net::Datagram& d) mutable {
+        const TimePoint now = world.loop.now();
+        left = std::min(30'000.0, left + std::chrono::duration<double>(now - at).count() * rate / 8);
+        at = now;
+        const auto size = static_cast<double>(d.payload.size());
+        if (size > left) return false;
+        left -= size;
+        return true;
+      });
+}
+
+TEST(Examination, TellsThatUdpIsHeldBack) {
+  ProbeWorld world({.rtt = 40ms, .rate = 20'000'000, .queue = 100});
+  world.serve_tcp();
+  throttle(world, 3e6);
+  const Report report = world.examine({"throughput"});
+  const Finding& f = finding(report, "throughput");
+  EXPECT_EQ(f.status, Status::problem) << f.summary;
+  EXPECT_LT(number(f, "udp_down_mbit"), 3.2);
+  EXPECT_NEAR(number(f, "tcp_down_mbit"), 18, 4);
+  EXPECT_THAT(f.meaning, HasSubstr("from the cloud"));
+  EXPECT_NE(f.advice, "");
 }
 
 TEST(Examination, TellsThatTheCloudRefusesThisEdge) {

@@ -34,8 +34,8 @@ Finding judge_session(const NodeView& view) {
     f.add("bytes_in", static_cast<std::int64_t>(view.carrier->bytes_received))
         .add("bytes_out", static_cast<std::int64_t>(view.carrier->bytes_sent));
     f.status = view.state == "suspect" ? Status::problem : Status::ok;
-    f.summary = fmt::format("{} since {}, from {} over {}, {}; heard {:.1f} s ago", view.state, to_rfc3339(view.since), view.address,
-                            view.transport, view.software, milliseconds(view.silent) / 1000);
+    f.summary = fmt::format("{}, connected since {} from {} over {}, {}; heard {:.1f} s ago", view.state, to_rfc3339(view.since),
+                            view.address, view.transport, view.software, milliseconds(view.silent) / 1000);
     if (view.state == "suspect") {
       f.meaning = "What was sent to the node is not answered: its link is down at this moment, or the machine is off.";
       f.advice = "wait for its return; if that lasts, look at the node's uplink";

@@ -57,12 +57,37 @@ Task<std::expected<std::unique_ptr<ProbeLine>, ProbeFailure>> ProbeLine::dial(ne
   quic::Endpoint::ClientOptions options;
   options.tls.credentials = line->ask_.credentials;
   options.tls.alpn = std::string(kProbeAlpn);
-  if (!net::IpAddress::parse(line->ask_.cloud.host)) options.tls.server_name = line->ask_.cloud.host;
+  options.tls.server_name = line->server_name();
   auto connection = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(loop, loop.now() + line->ask_.patience, "shake hands",
                                                                                 line->endpoint_->connect(to, std::move(options)));
   if (!connection) co_return failed(Error::wrap(fmt::format("dial {}", to), connection.error()));
   line->connection_ = *std::move(connection);
+  auto greeting = greet(std::move(line));
+  Dialled dialled = co_await greeting;
+  co_return dialled;
+}
 
+Task<ProbeLine::Dialled> ProbeLine::dial_tcp(net::Network& network, net::SocketAddress to, ProbeAsk ask) {
+  Loop& loop = network.loop();
+  std::unique_ptr<ProbeLine> line(new ProbeLine(loop, std::move(ask)));
+  const TimePoint deadline = loop.now() + line->ask_.patience;
+  auto stream = co_await with_deadline<std::unique_ptr<net::Stream>>(loop, deadline, "connect", network.connect(to));
+  if (!stream) co_return failed(Error::wrap(fmt::format("dial {} over TCP", to), stream.error()));
+  line->tcp_ = std::make_unique<h2::Endpoint>(loop, network, h2::EndpointSettings(), line->memory_, kMemory);
+  h2::Endpoint::ClientOptions options{line->ask_.credentials, std::string(kProbeAlpn), line->server_name()};
+  auto connection = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(
+      loop, deadline, "shake hands", line->tcp_->connect(*std::move(stream), std::move(options)));
+  if (!connection) co_return failed(Error::wrap(fmt::format("dial {} over TCP", to), connection.error()));
+  line->connection_ = *std::move(connection);
+  auto greeting = greet(std::move(line));
+  Dialled dialled = co_await greeting;
+  co_return dialled;
+}
+
+std::string ProbeLine::server_name() const { return net::IpAddress::parse(ask_.cloud.host) ? std::string() : ask_.cloud.host; }
+
+Task<ProbeLine::Dialled> ProbeLine::greet(std::unique_ptr<ProbeLine> line) {
+  Loop& loop = line->loop_;
   const std::vector<std::vector<std::byte>> chain = line->connection_->peer_chain();
   const std::vector<Bytes> views(chain.begin(), chain.end());
   auto peer = pki::check_peer(views, line->ask_.credentials->trust(), pki::ExpectCloud{line->ask_.cloud.host}, pki::RevocationList(),
@@ -182,7 +207,7 @@ Task<Result<Transferred>> ProbeLine::up(std::uint64_t bytes, Duration time) {
   const ProbeRequest request{.kind = ProbeKind::sink, .bytes = bytes, .time = time};
   auto stream = co_await ask_for(request, head);
   if (!stream) co_return std::unexpected(stream.error());
-  (*stream)->set_priority(net::Priority::bulk);
+  (*stream)->set_priority(kTransferPriority);
   Scope pouring(loop_);
   pouring.spawn(pour(**stream, std::min(bytes, head.bytes)));
   auto body = co_await with_deadline<std::vector<std::byte>>(loop_, loop_.now() + time + ask_.patience, "wait for what has come",

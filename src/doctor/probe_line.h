@@ -8,6 +8,7 @@
 
 #include "doctor/probe_message.h"
 #include "doctor/rate.h"
+#include "h2/endpoint.h"
 #include "net/network.h"
 #include "pki/identity.h"
 #include "quic/endpoint.h"
@@ -45,6 +46,8 @@ class ProbeLine {
   // The cloud's identity is checked; a certificate that only this machine's clock makes wrong is told in `wrong_time`, so that the clock
   // can be asked for.
   static Task<std::expected<std::unique_ptr<ProbeLine>, ProbeFailure>> dial(net::Network& network, net::SocketAddress to, ProbeAsk ask);
+  // The same over TLS over TCP, where the cloud takes that: for down() and up(), beside those over UDP.
+  static Task<std::expected<std::unique_ptr<ProbeLine>, ProbeFailure>> dial_tcp(net::Network& network, net::SocketAddress to, ProbeAsk ask);
   ~ProbeLine();
 
   Task<std::expected<ProbeAnswer, ProbeFailure>> where();
@@ -58,12 +61,15 @@ class ProbeLine {
 
   const std::optional<pki::Refusal>& wrong_time() const { return wrong_time_; }
   net::MuxStats stats() const { return connection_->stats(); }
-  // UDP payload that the way to the cloud is known to carry.
+  // UDP payload that the way to the cloud is known to carry. Not over TCP, as local_port().
   std::size_t udp_payload() const;
   std::uint16_t local_port() const { return endpoint_->local().port; }
 
  private:
+  using Dialled = std::expected<std::unique_ptr<ProbeLine>, ProbeFailure>;
   ProbeLine(Loop& loop, ProbeAsk ask);
+  static Task<Dialled> greet(std::unique_ptr<ProbeLine> line);
+  std::string server_name() const;
   Task<Result<std::unique_ptr<net::MuxStream>>> ask_for(ProbeRequest request, ProbeAnswer& answer);
   Task<void> listen(Echoes& into);
   Task<void> pour(net::MuxStream& stream, std::uint64_t bytes);
@@ -72,7 +78,8 @@ class ProbeLine {
   Loop& loop_;
   const ProbeAsk ask_;
   net::MemoryBudget memory_;
-  std::unique_ptr<quic::Endpoint> endpoint_;
+  std::unique_ptr<quic::Endpoint> endpoint_;  // null over TCP
+  std::unique_ptr<h2::Endpoint> tcp_;         // null over UDP
   std::unique_ptr<net::MuxConnection> connection_;
   std::optional<pki::Refusal> wrong_time_;
   std::uint32_t next_ = 0;  // number of the next echo

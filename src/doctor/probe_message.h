@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/time.h"
+#include "net/mux.h"
 
 namespace fairlead::doctor {
 
@@ -14,6 +15,8 @@ inline constexpr std::string_view kProbeAlpn = "fairlead-probe/1";
 // Longer than the most thorough transfer; a WAKE is limited by what a session may be silent.
 inline constexpr Duration kMaxTransfer = 30s;
 inline constexpr Duration kMaxWake = 125s;
+// Bulk is held back as soon as packets wait on the way; a transfer is to show what the way carries.
+inline constexpr net::Priority kTransferPriority = net::Priority::interactive;
 
 enum class ProbeKind : std::uint8_t { where = 1, source = 2, sink = 3, wake = 4 };
 enum class ProbeCode : std::uint8_t { ok = 0, bad_request = 1, busy = 2 };

@@ -19,7 +19,7 @@ class ProbeQuota {
   struct Options {
     std::size_t connections = 16;      // of one node: an examination has one, and one for each silence that it tries
     std::size_t all = 1024;            // of all nodes
-    std::uint64_t burst = 1ULL << 30;  // the most thorough examination moves 256 MiB
+    std::uint64_t burst = 1ULL << 30;  // the most thorough examination moves 512 MiB
     std::uint64_t refill = 1ULL << 20;
   };
   explicit ProbeQuota(Options options) : options_(options) {}

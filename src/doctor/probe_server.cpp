@@ -102,7 +102,7 @@ Task<Result<void>> ProbeServer::say(Guest& guest, net::MuxStream& stream, ProbeA
   answer.address = guest.connection.peer().to_text();
   answer.datagrams = guest.datagrams;
   const std::size_t most = guest.connection.max_datagram();
-  answer.udp_payload = most == 0 ? 0 : most + quic::kDatagramOverhead;
+  answer.udp_payload = most == 0 || guest.connection.transport() != "quic" ? 0 : most + quic::kDatagramOverhead;
   answer.software = options_.software;
   const std::vector<std::byte> frame = encode(answer);
   auto written = co_await stream.write(frame);
@@ -162,7 +162,7 @@ Task<void> ProbeServer::source(Guest& guest, net::MuxStream& stream, ProbeReques
   ProbeAnswer head = transfer.granted ? ProbeAnswer{.bytes = *transfer.granted} : busy();
   auto said = co_await say(guest, stream, std::move(head));
   if (!said) co_return;
-  stream.set_priority(net::Priority::bulk);
+  stream.set_priority(kTransferPriority);
   const TimePoint end = loop_.now() + request.time;
   while (transfer.moved < transfer.granted.value_or(0) && loop_.now() < end) {
     auto room = co_await stream.prepare();

@@ -38,9 +38,16 @@ class ProbeWorld {
     tasks = std::make_unique<Scope>(loop);
     tasks->spawn(take_all(*endpoint, *server));
   }
+  // The cloud takes connections over TCP, too.
+  void serve_tcp() {
+    tcp = std::make_unique<h2::Endpoint>(loop, cloud_host, h2::EndpointSettings(), memory, 64_MiB);
+    tcp->serve({trust.credentials(), {std::string(kProbeAlpn)}}, cloud_host.listen({net::IpAddress(), kPort}).value());
+    tasks->spawn(take_all(*tcp, *server));
+  }
   ~ProbeWorld() {
     tasks.reset();
     server.reset();
+    tcp.reset();
     endpoint.reset();
   }
 
@@ -65,11 +72,13 @@ class ProbeWorld {
   link::Trust trust;
   ProbeQuota quota;
   std::unique_ptr<quic::Endpoint> endpoint;
+  std::unique_ptr<h2::Endpoint> tcp;  // none: serve_tcp()
   std::unique_ptr<ProbeServer> server;
   std::unique_ptr<Scope> tasks;
 
  private:
-  static Task<void> take_all(quic::Endpoint& endpoint, ProbeServer& server) {
+  template <class Endpoint>
+  static Task<void> take_all(Endpoint& endpoint, ProbeServer& server) {
     for (;;) {
       auto connection = co_await endpoint.accept();
       if (!connection) co_return;

@@ -97,7 +97,8 @@ void explain(Finding& f, const Way& way, std::uint16_t port) {
     case Heard::silence:
       if (host_is_there(way)) {
         f.meaning = "The machine is there, for TCP reaches it, and UDP is dropped on the way: a firewall or a provider blocks it.";
-        f.advice = fmt::format("have UDP {} opened from here to the cloud, both ways; until then only a link over TCP can work", port);
+        f.advice = fmt::format("have UDP {} opened from here to the cloud, both ways", port);
+        if (!way.tcp) f.advice += "; until then only a link over TCP can work";
       } else {
         f.meaning = "Neither UDP nor TCP gets an answer: the address is wrong, the cloud is off, or a firewall drops everything.";
         f.advice = fmt::format("see whether the cloud's address is right and the cloud runs; then have UDP {} opened, both ways", port);
@@ -168,6 +169,7 @@ Task<Reach> check_reach(net::Network& network, std::vector<net::IpAddress> addre
     tcp.summary = fmt::format("{}: {}", ways.front().to, refused ? "refused: nothing listens there" : "no connection");
     tcp.meaning = out.best ? "UDP works, so nothing is missing; if it is blocked one day there is no other way."
                            : "There is no other way to the cloud than UDP.";
+    if (!out.best) tcp.advice = "see the finding `udp`";
   } else {
     tcp.summary = "there is no address to try";
   }
