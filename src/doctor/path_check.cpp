@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 
 #include "doctor/checks.h"
 #include "doctor/knock.h"
@@ -27,6 +27,12 @@ double share_lost(std::uint64_t sent, std::uint64_t come) {
   return sent == 0 ? 0 : 1 - static_cast<double>(come) / static_cast<double>(sent);
 }
 
+// Of so few packets only a difference that chance does not make (three standard deviations) says which way is the worse one.
+bool clearly_more(std::uint64_t lost, std::uint64_t other) {
+  const double a = static_cast<double>(lost), b = static_cast<double>(other);
+  return a - b > 3 * std::sqrt(a + b);
+}
+
 }  // namespace
 
 PathFindings judge_echoes(const Result<Echoes>& echoes, Duration min_rtt) {
@@ -46,11 +52,12 @@ PathFindings judge_echoes(const Result<Echoes>& echoes, Duration min_rtt) {
   loss.status = worst >= kMuchLoss ? Status::problem : worst >= kSomeLoss ? Status::warning : Status::ok;
   loss.summary = fmt::format("{:.1f} % to the cloud, {:.1f} % back, of {} packets", up * 100, down * 100, echoes->sent);
   if (loss.status != Status::ok) {
+    const std::uint64_t lost_up = echoes->sent - echoes->there, lost_down = echoes->there - echoes->back;
     loss.meaning = "The link sends what is lost again, and holds its rate; what waits for a lost packet comes a round trip later.";
     loss.advice = std::string("find where it is lost: ") +
-                  (up > 2 * down   ? "on the way to the cloud, so the uplink first; "
-                   : down > 2 * up ? "on the way from the cloud, so the downlink first; "
-                                   : "") +
+                  (clearly_more(lost_up, lost_down)   ? "on the way to the cloud, so the uplink first; "
+                   : clearly_more(lost_down, lost_up) ? "on the way from the cloud, so the downlink first; "
+                                                      : "") +
                   "signal and load of the radio, a full queue (does it go away without traffic?), a bad cable; `mtr -u` shows the hop";
   }
 
