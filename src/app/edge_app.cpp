@@ -124,8 +124,10 @@ Result<void> EdgeApp::build() {
 Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::SocketAddress& cloud) {
   const net::SocketAddress any{cloud.ip.is_v4() ? net::IpAddress() : net::IpAddress::v6({}), 0};
   TRY_ASSIGN(std::unique_ptr<net::DatagramSocket> socket, network_.bind(any, {}));
-  return std::make_unique<quic::Endpoint>(loop_, std::move(socket), quic::EndpointSettings{.engine = engine_settings(link_config_)},
-                                          secrets_, memory_, memory_config_.session);
+  auto endpoint = std::make_unique<quic::Endpoint>(
+      loop_, std::move(socket), quic::EndpointSettings{.engine = engine_settings(link_config_)}, secrets_, memory_, memory_config_.session);
+  endpoint->renew_sockets_by([this, any] { return network_.bind(any, {}); });
+  return endpoint;
 }
 
 void EdgeApp::run() {

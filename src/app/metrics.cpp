@@ -24,6 +24,12 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals
   count(registry, loop, "fairlead_flow_bytes_total", "Payload of flows.", t.bytes_out, {{"direction", "out"}});
   count(registry, loop, "fairlead_link_packets_sent_total", "QUIC packets sent.", t.packets_sent);
   count(registry, loop, "fairlead_link_packets_lost_total", "QUIC packets declared lost.", t.packets_lost);
+  count(registry, loop, "fairlead_link_silences_total", "Times that a peer was not heard though an answer was due, and then was.",
+        t.silences);
+  count(registry, loop, "fairlead_link_moves_total", "Changes of a session's path: addresses or ports.", t.moves);
+  count(registry, loop, "fairlead_link_copies_sent_total", "Copies of small requests and answers, sent as datagrams.", t.copies_sent);
+  count(registry, loop, "fairlead_link_copies_received_total", "Such copies that came.", t.copies_received);
+  count(registry, loop, "fairlead_link_copies_used_total", "Such copies that came before what they are copies of.", t.copies_used);
 }
 
 void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& c) {

@@ -171,7 +171,9 @@ class LinkWorld {
     made->link = std::make_unique<EdgeLink>(
         loop, *made->host,
         [this, side](const net::SocketAddress&) -> Result<std::unique_ptr<quic::Endpoint>> {
-          return make_endpoint(*side->host, {net::IpAddress(), 0}, side->process);
+          auto made = make_endpoint(*side->host, {net::IpAddress(), 0}, side->process);
+          made->renew_sockets_by([side] { return side->host->bind({net::IpAddress(), 0}); });
+          return made;
         },
         made->trust, made->egresses,
         EdgeLink::Options{.session = session,

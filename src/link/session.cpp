@@ -21,6 +21,7 @@ std::string_view name(SessionState state) {
 std::vector<std::string> features_of(const EgressTable& egresses) {
   std::vector<std::string> features = egresses.features();
   features.emplace_back(kDatagramFeature);
+  features.emplace_back(kCopyFeature);
   return features;
 }
 
@@ -37,6 +38,7 @@ Session::Session(Loop& loop, std::unique_ptr<net::MuxConnection> carrier, std::u
       since_(loop.wall_now()),
       datagrams_(std::make_shared<FlowDatagrams>(loop, *carrier_)),
       tasks_(loop) {
+  if (peer_has(kCopyFeature)) carrier_->peer_knows_copies();
   tally_->peer = peer_.node ? peer_.node->value() : "cloud";
 }
 

@@ -31,6 +31,9 @@ struct SessionOptions {
 enum class SessionState : std::uint8_t { live, suspect, draining, over };
 std::string_view name(SessionState state);
 
+// Small pieces of streams may come once more, as datagrams, ahead of the streams' own (quic/copies.h).
+inline constexpr std::string_view kCopyFeature = "stream/copy";
+
 // What this side says in its hello: what sessions can do, and the plug-ins.
 std::vector<std::string> features_of(const EgressTable& egresses);
 

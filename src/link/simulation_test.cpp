@@ -1,49 +1,8 @@
-// Random links, random conversations, from a seed: whatever the network does, each flow comes out whole or fails on both sides, and
-// nothing is left behind.
-//
-// FAIRLEAD_SIM_SEEDS: how many seeds. FAIRLEAD_SIM_SEED: this one alone, to look at a failure again.
-#include <gtest/gtest.h>
-
-#include "link/flow_script.h"
-#include "link/link_world.h"
-#include "link/remote_peers.h"
-#include "quic/chunk.h"
+// Random links, random conversations, from a seed (link_simulation.h).
+#include "link/link_simulation.h"
 
 namespace fairlead::link {
 namespace {
-
-constexpr std::uint32_t kLargest = 3'000'000;
-
-std::uint32_t pick_size(Random& random, std::uint32_t largest) {
-  switch (random.below(8)) {
-    case 0: return 0;
-    case 1: return 1;
-    case 2: return static_cast<std::uint32_t>(random.below(largest));
-    case 3: return static_cast<std::uint32_t>(random.below(largest / 8));
-    default: return static_cast<std::uint32_t>(random.below(std::uint64_t{1} << random.below(17)));
-  }
-}
-
-FlowScript pick_script(Random& random, std::uint32_t id) {
-  using Order = FlowScript::Order;
-  using Ending = FlowScript::Ending;
-  FlowScript script{.id = id, .up = pick_size(random, kLargest), .down = pick_size(random, kLargest)};
-  script.order = static_cast<Order>(random.below(3));
-  script.traffic_class = static_cast<TrafficClass>(random.below(5));
-  if (random.chance(0.3)) script.answer_after_ms = static_cast<std::uint32_t>(random.below(2000));
-  if (random.chance(0.15)) script.opener_rest_ms = static_cast<std::uint32_t>(1 + random.below(100));
-  if (random.chance(0.15)) script.acceptor_rest_ms = static_cast<std::uint32_t>(1 + random.below(100));
-  if (random.chance(0.3)) {
-    script.ending = static_cast<Ending>(1 + random.below(5));
-    if (script.opener_breaks()) script.cut = static_cast<std::uint32_t>(random.below(script.up + 1));
-    if (script.acceptor_breaks()) script.cut = static_cast<std::uint32_t>(random.below(script.down + 1));
-  } else if (random.chance(0.3)) {
-    script.echo = true;
-    script.order = Order::together;
-    script.down = script.up;
-  }
-  return script;
-}
 
 // From a good link to one that hardly works.
 sim::LinkOptions pick_link(Random& random, std::uint64_t seed) {
@@ -65,63 +24,19 @@ sim::LinkOptions pick_link(Random& random, std::uint64_t seed) {
   return link;
 }
 
-// Without the state of a burst, too: it ends by packets, of which few come.
-sim::LinkOptions good_link(const sim::LinkOptions& link) {
-  return {.seed = link.seed, .rtt = link.rtt, .burst = {.loss = 0}, .rate = link.rate, .queue = 1000};
-}
-
-class Simulation {
+class ChangingWeather final : public Simulation {
  public:
-  explicit Simulation(std::uint64_t seed)
-      : random(seed),
-        first(pick_link(random, seed)),
-        world(first),
-        edge(world.edge("edge-a")),
-        at_cloud(world.loop, ledger),
-        at_edge(world.loop, ledger),
-        remote(*world.cloud_link, world.loop),
-        flows(world.loop),
-        weather(world.loop) {
-    world.cloud->egresses.add(at_cloud);
-    edge.egresses.add(at_edge);
-    if (random.chance(0.6)) nat = &world.net.nat(ip("198.51.100.9"));
-    if (nat != nullptr) edge.host->set_nat(*nat);
-  }
-
-  void run() {
-    world.loop.run(edge.link->connected(), kConnects);
-    weather.spawn(change_weather());
-    const std::uint32_t count = static_cast<std::uint32_t>(5 + random.below(25));
-    for (std::uint32_t id = 1; id <= count; id++) flows.spawn(one_flow(pick_script(random, id)));
-    world.loop.run_for(kBadWeather);
-    weather.cancel_now();
-    world.net.set_options(*world.cloud_host, *edge.host, good_link(first));
-    world.net.set_up(*world.cloud_host, *edge.host, true);
-    world.loop.run(flows.done(), kDone);
-    for (Duration waited{}; waited < kSettles && !settled(); waited += 1s) world.loop.run_for(1s);
-    judge_all();
-    nothing_is_left();
+  explicit ChangingWeather(std::uint64_t seed) : Simulation(seed, options(seed)) {
+    flow_count = static_cast<std::uint32_t>(5 + random.below(25));
   }
 
  private:
-  static constexpr Duration kConnects = 3min;  // with many tries, at 20 % loss
-  static constexpr Duration kBadWeather = 15s;
-  static constexpr Duration kDone = 2min;     // the slowest reader takes 37 s
-  static constexpr Duration kSettles = 5min;  // a stream whose peer answers nothing is let go of after two
-
-  Task<void> one_flow(FlowScript script) {
-    const bool from_cloud = random.chance(0.5);
-    FlowRecord& record = ledger.add(script);
-    co_await world.loop.sleep(std::chrono::milliseconds(random.below(8000)));
-    Peers& cloud = random.chance(0.3) ? static_cast<Peers&>(remote) : *world.cloud_link;
-    Peers& peers = from_cloud ? cloud : *edge.link;
-    Destination to = from_cloud ? to_node("edge-a") : Destination::cloud();
-    auto playing = play_opener(world.loop, peers, std::move(to), script, record);
-    co_await playing;
+  static WorldOptions options(std::uint64_t seed) {
+    Random random(seed ^ 0x6c696e6b);
+    return {.link = pick_link(random, seed)};
   }
-
   // Never so long without a sign of life that a session may end.
-  Task<void> change_weather() {
+  Task<void> change_weather() override {
     for (;;) {
       co_await world.loop.sleep(std::chrono::milliseconds(200 + random.below(3000)));
       switch (random.below(5)) {
@@ -140,65 +55,11 @@ class Simulation {
       }
     }
   }
-
-  void judge_all() {
-    EXPECT_EQ(world.cloud_link->counters().accepted, 1u) << "the session died: " << edge.link->status().last_error;
-    std::string wrong;
-    for (const auto& [id, record] : ledger.flows()) wrong += judge(record, false);
-    EXPECT_EQ(wrong, "");
-  }
-
-  bool settled() const {
-    const std::shared_ptr<Session> cloud = world.cloud_link->find(NodeName::parse("edge-a").value());
-    const auto quiet = [](const Session& session) {
-      const net::MuxStats stats = session.carrier().stats();
-      return stats.streams == 1 && stats.bytes_in_flight == 0;
-    };
-    return ledger.unfinished() == 0 && cloud && edge.link->session() && quiet(*cloud) && quiet(*edge.link->session());
-  }
-
-  void nothing_is_left() {
-    std::shared_ptr<Session> cloud = world.cloud_link->find(NodeName::parse("edge-a").value());
-    ASSERT_TRUE(cloud && edge.link->session());
-    for (const Session* session : {cloud.get(), edge.link->session().get()}) {
-      EXPECT_EQ(session->tally().open, 0u);
-      EXPECT_EQ(session->carrier().stats().streams, 1u) << "the control stream alone";
-      EXPECT_EQ(session->carrier().stats().memory, 0u);
-    }
-    EXPECT_EQ(remote.carried(), 0u);
-    EXPECT_EQ(world.endpoint->connections(), 1u);
-    EXPECT_EQ(world.cloud->process.used(), 0u);
-    EXPECT_EQ(edge.process.used(), 0u);
-    EXPECT_EQ(quic::chunks_in_use(), chunks_before);
-  }
-
-  const std::size_t chunks_before = quic::chunks_in_use();
-  Random random;
-  sim::LinkOptions first;
-  LinkWorld world;
-  TestEdge& edge;
-  sim::Nat* nat = nullptr;
-  FlowLedger ledger;
-  ScriptEgress at_cloud, at_edge;
-  RemotePeers remote;  // as if its user were on another loop
-  Scope flows, weather;
 };
-
-void run_seed(std::uint64_t seed) {
-  SCOPED_TRACE(fmt::format("FAIRLEAD_SIM_SEED={}", seed));
-  CapturedLog log;
-  try {
-    Simulation simulation(seed);
-    simulation.run();
-  } catch (const std::logic_error& e) {
-    ADD_FAILURE() << e.what();
-  }
-  if (testing::Test::HasFailure()) std::printf("log of seed %llu:\n%s", static_cast<unsigned long long>(seed), log.text().c_str());
-}
 
 TEST(LinkSimulation, WhateverTheNetworkDoesEachFlowIsWholeOrFailsOnBothSides) {
   for (std::uint64_t seed : sim_seeds(200)) {
-    run_seed(seed);
+    run_simulation<ChangingWeather>(seed);
     if (HasFailure()) return;
   }
 }

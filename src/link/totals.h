@@ -9,6 +9,7 @@ namespace fairlead::link {
 
 struct LinkTotals {
   std::uint64_t flows_opened = 0, flows_refused = 0, bytes_in = 0, bytes_out = 0, packets_sent = 0, packets_lost = 0;
+  std::uint64_t silences = 0, moves = 0, copies_sent = 0, copies_received = 0, copies_used = 0;
   std::uint64_t flows_open = 0, sessions = 0, suspect = 0;  // now
 
   void add(const FlowTally& flows, const net::MuxStats& carrier) {
@@ -18,6 +19,11 @@ struct LinkTotals {
     bytes_out += flows.bytes_out;
     packets_sent += carrier.packets_sent;
     packets_lost += carrier.packets_lost;
+    silences += carrier.silences;
+    moves += carrier.moves;
+    copies_sent += carrier.copies_sent;
+    copies_received += carrier.copies_received;
+    copies_used += carrier.copies_used;
     flows_open += flows.open;
   }
 };

@@ -73,9 +73,13 @@ struct MuxStats {
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // of datagrams, with headers
   std::uint64_t packets_sent = 0, packets_lost = 0;
   std::uint64_t congestion_window = 0, bytes_in_flight = 0;
-  std::uint64_t streams = 0;            // open now
-  std::size_t memory = 0;               // bytes buffered for streams, both ways
-  std::uint64_t datagrams_dropped = 0;  // received, and nobody took them in time
+  std::uint64_t streams = 0;                           // open now
+  std::size_t memory = 0;                              // bytes buffered for streams, both ways
+  std::uint64_t datagrams_dropped = 0;                 // received, and nobody took them in time
+  std::uint64_t silences = 0;                          // an answer was due and did not come for a while; then the peer was heard again
+  std::uint64_t moves = 0;                             // to another local address or port, or of the peer's
+  std::uint64_t copies_sent = 0;                       // of small stream data, as datagrams
+  std::uint64_t copies_received = 0, copies_used = 0;  // used: they brought what had not come yet
 };
 
 class MuxConnection {
@@ -92,6 +96,8 @@ class MuxConnection {
   virtual bool send_datagram(Bytes payload, Priority priority, std::uint64_t sender = 0) = 0;
   virtual std::size_t max_datagram() const = 0;  // now: it follows the path's MTU. 0: this carrier has none
   virtual Task<Result<std::vector<std::byte>>> receive_datagram() = 0;
+  // The peer understands small pieces of streams that come once more, as datagrams: a carrier that profits by it may send them.
+  virtual void peer_knows_copies() {}
 
   // DER certificates of the peer, leaf first, known after the handshake, resumed ones too.
   virtual std::vector<std::vector<std::byte>> peer_chain() const = 0;

@@ -29,6 +29,10 @@ net::SocketAddress Connection::peer() const { return live_->peer(); }
 net::SocketAddress Connection::local() const { return live_->local(); }
 TimePoint Connection::last_heard() const { return live_->last_heard(); }
 
+void Connection::peer_knows_copies() {
+  if (live_->engine() != nullptr) live_->engine()->peer_knows_copies();
+}
+
 void Connection::ping() {
   if (live_->engine() == nullptr) return;
   live_->engine()->ping();

@@ -20,6 +20,7 @@ class Connection final : public net::MuxConnection {
   bool send_datagram(Bytes payload, net::Priority priority, std::uint64_t sender) override;
   std::size_t max_datagram() const override;
   Task<Result<std::vector<std::byte>>> receive_datagram() override;
+  void peer_knows_copies() override;
 
   std::vector<std::vector<std::byte>> peer_chain() const override;
   bool resumed() const override;

@@ -21,6 +21,7 @@ Endpoint::Impl::Impl(Loop& loop, std::unique_ptr<net::DatagramSocket> socket, En
       flush_hook_(*this),
       go_on_(loop, [this] { schedule_flush(); }),
       retire_(loop, [this] { close_retired(); }),
+      renew_(loop, [this] { renew_stuck(); }),
       outbox_(loop, [this] { schedule_flush(); }) {
   open_port(std::move(socket));
 }
@@ -58,6 +59,23 @@ void Endpoint::Impl::rebind(std::unique_ptr<net::DatagramSocket> socket) {
   retire_.arm(retired_.front()->retired_at + kRetireAfter);
   for (const auto& [connection, shared] : connections_)
     if (connection->is_client()) connection->migrate(local());
+}
+
+Result<void> Endpoint::Impl::renew_socket() {
+  if (!make_socket_) return fail(Code::unsupported, "this endpoint keeps its socket");
+  TRY_ASSIGN(std::unique_ptr<net::DatagramSocket> socket, make_socket_());
+  renew_from_ = loop_.now() + kRenewEvery;
+  rebind(std::move(socket));
+  return {};
+}
+
+// Not at once: the engine that says so is flushing.
+void Endpoint::Impl::path_stuck(LiveConnection& connection) {
+  if (make_socket_ && connection.is_client() && !renew_.armed()) renew_.arm(std::max(loop_.now(), renew_from_));
+}
+
+void Endpoint::Impl::renew_stuck() {
+  if (renew_socket()) counters_.sockets_renewed++;  // or the engine asks again
 }
 
 void Endpoint::Impl::close_retired() {
@@ -247,6 +265,8 @@ Task<Result<std::unique_ptr<net::MuxConnection>>> Endpoint::connect(net::SocketA
 void Endpoint::feed_stray(const net::Datagram& datagram) { impl_->feed_stray(datagram); }
 void Endpoint::stop_serving() { impl_->stop_serving(); }
 void Endpoint::rebind(std::unique_ptr<net::DatagramSocket> socket) { impl_->rebind(std::move(socket)); }
+void Endpoint::renew_sockets_by(MakeSocket make) { impl_->renew_sockets_by(std::move(make)); }
+Result<void> Endpoint::renew_socket() { return impl_->renew_socket(); }
 const net::SocketAddress& Endpoint::local() const { return impl_->local(); }
 std::size_t Endpoint::connections() const { return impl_->connections(); }
 const Endpoint::Counters& Endpoint::counters() const { return impl_->counters(); }

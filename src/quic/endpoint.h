@@ -79,6 +79,15 @@ class Endpoint {
   // confirmed. The old socket is read for some seconds more.
   void rebind(std::unique_ptr<net::DatagramSocket> socket);
 
+  // Makes a socket with another local port. May fail: there is nothing to send from just now.
+  using MakeSocket = std::function<Result<std::unique_ptr<net::DatagramSocket>>()>;
+  // How a client's endpoint comes by another local port: asked when a path is silent and only a new one gets out of that (see silence.h),
+  // not more often than each kRenewEvery.
+  void renew_sockets_by(MakeSocket make);
+  static constexpr Duration kRenewEvery = 5s;
+  // The same now, for who knows that the path has changed. An error of the maker's, and nothing has changed; Code::unsupported without one.
+  Result<void> renew_socket();
+
   const net::SocketAddress& local() const;
   std::size_t connections() const;  // dialling, shaking hands and open
 
@@ -89,6 +98,7 @@ class Endpoint {
     std::uint64_t dropped_half_open = 0;  // Initials above `half_open` or `accept_backlog`
     std::uint64_t strays_passed = 0;      // datagrams given to the loop that owns their id
     std::uint64_t unknown = 0;            // datagrams that belong to nobody
+    std::uint64_t sockets_renewed = 0;    // because a path was silent
   };
   const Counters& counters() const;
 

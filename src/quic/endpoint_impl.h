@@ -38,6 +38,8 @@ class Endpoint::Impl final : public ConnectionHost {
   Task<Result<std::unique_ptr<net::MuxConnection>>> connect(net::SocketAddress to, ClientOptions options);
   void feed_stray(const net::Datagram& datagram);
   void rebind(std::unique_ptr<net::DatagramSocket> socket);
+  void renew_sockets_by(MakeSocket make) { make_socket_ = std::move(make); }
+  Result<void> renew_socket();
   const net::SocketAddress& local() const { return port_->socket->local(); }
   std::size_t connections() const { return open_; }
   const Counters& counters() const { return counters_; }
@@ -81,6 +83,8 @@ class Endpoint::Impl final : public ConnectionHost {
   void reset_token_changed(LiveConnection& connection, const StatelessResetToken& token, bool valid) override;
   void handshake_done(LiveConnection& connection) override;
   void closed(LiveConnection& connection) override;
+  void path_stuck(LiveConnection& connection) override;
+  void renew_stuck();
 
   Loop& loop_;
   const EndpointSettings settings_;
@@ -113,6 +117,9 @@ class Endpoint::Impl final : public ConnectionHost {
   std::unique_ptr<Port> port_;
   std::deque<std::unique_ptr<Port>> retired_;
   Timer retire_;
+  MakeSocket make_socket_;
+  TimePoint renew_from_{};  // not before
+  Timer renew_;
   Outbox outbox_;  // uses port_'s socket
 };
 

@@ -99,6 +99,20 @@ TEST_F(PathTest, WhatWasUnderWayToTheOldSocketIsNotLost) {
   EXPECT_LT(connection_->stats().packets_lost, lost + 20);
 }
 
+TEST_F(PathTest, ASocketIsRenewedByItsMaker) {
+  connect();
+  start_flow();
+  EXPECT_EQ(client_->renew_socket().error().code(), Code::unsupported);
+  client_->renew_sockets_by([]() -> Result<std::unique_ptr<net::DatagramSocket>> { return fail(Code::unreachable, "no network"); });
+  EXPECT_EQ(client_->renew_socket().error().code(), Code::unreachable);
+  const net::SocketAddress before = client_->local();
+  client_->renew_sockets_by([this] { return ground_.edge.bind({{}, 0}); });
+  EXPECT_TRUE(client_->renew_socket());
+  EXPECT_NE(client_->local(), before);
+  finish_flow(10s);
+  EXPECT_EQ(connection_->local(), client_->local());
+}
+
 TEST_F(PathTest, ANewAddressCarriesOnToo) {
   connect();
   start_flow();

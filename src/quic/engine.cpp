@@ -13,7 +13,7 @@ namespace fairlead::quic {
 namespace {
 
 constexpr std::size_t kFirstDcidSize = 18;  // a client's first id for the server: RFC 9000 7.2 wants 8 unpredictable bytes at least
-constexpr std::uint64_t kSpareIds = 4;      // ids that the peer may hold for us: three migrations in a row, 200 bytes each
+constexpr std::uint64_t kSpareIds = 8;      // ids that the peer may hold for us: seven migrations in a row (silence.h), 200 bytes each
 
 // Sizes of UDP payload that are tried, the likely ones first (RFC 8899). Ethernet, PPPoE, common tunnels, IPv6's minimum.
 constexpr std::uint16_t kProbesV4[] = {1472, 1452, 1392, 1332, 1252};
@@ -133,15 +133,19 @@ void EngineImpl::feed(const net::Datagram& datagram) {
     return;
   }
   if (conn == nullptr) return;
-  PathStorage path(any_local ? local : datagram.to, datagram.from);
+  net::SocketAddress to = any_local ? local : datagram.to;
+  const std::uint16_t name = path_name_for_next();
+  to.port = static_cast<std::uint16_t>(to.port + name);
+  PathStorage path(to, datagram.from);
   const ngtcp2_pkt_info info{static_cast<std::uint8_t>(settings.ecn ? datagram.ecn : net::Ecn::not_ect)};
   const std::uint64_t before = packets_decrypted();
   const int rv = ngtcp2_conn_read_pkt(conn, path.get(), &info, as_u8(datagram.payload), datagram.payload.size(), to_ngtcp2(now));
-  if (packets_decrypted() != before) heard = now;
+  if (packets_decrypted() != before) was_heard();
   if (rv != 0) {
     failed(rv);
   } else {
     after_reading();
+    if (name != path_name) begin_path_anew(name);
     if (server && datagram.from == peer) unproved.received(datagram.payload.size());
     if (path_may_have_changed || datagram.from != peer) look_at_path(datagram.payload.size());
   }
@@ -195,19 +199,6 @@ void EngineImpl::submit_address_token(const ngtcp2_addr& to) {
   if (n > 0) ngtcp2_conn_submit_new_token(conn, token, static_cast<std::size_t>(n));
 }
 
-void EngineImpl::look_at_path(std::size_t datagram_size) {
-  path_may_have_changed = false;
-  const ngtcp2_path* path = ngtcp2_conn_get_path(conn);
-  const net::SocketAddress l = from_ngtcp2(path->local), r = from_ngtcp2(path->remote);
-  if (l == local && r == peer) return;
-  if (r != peer) unproved.moved(r, datagram_size);
-  local = l;
-  peer = r;
-  bulk_gate.path_changed();
-  black_hole.path_changed(now);
-  events.on_path_changed(local, peer);
-}
-
 void EngineImpl::expire() {
   switch (phase) {
     case Phase::answering:
@@ -241,7 +232,8 @@ TimePoint EngineImpl::deadline() const {
       return std::min(farewell.confirm_by, from_ngtcp2(ngtcp2_conn_get_expiry(conn)));
   }
   if (more_to_write) return now;
-  return std::min(from_ngtcp2(ngtcp2_conn_get_expiry(conn)), ask_memory_at);
+  const TimePoint at = std::min(from_ngtcp2(ngtcp2_conn_get_expiry(conn)), ask_memory_at);
+  return phase == Phase::open ? std::min({at, silence.deadline(), copies.deadline(now)}) : at;
 }
 
 // Tells what was recorded. Users may call streams from inside; that only adds to the lists.
@@ -265,6 +257,7 @@ void EngineImpl::deliver() {
     tell_streams_allowed = false;
     events.on_streams_allowed();
   }
+  if (std::exchange(tell_stuck, false) && alive()) events.on_path_stuck();
   if (tell_resumption && alive()) {
     tell_resumption = false;
     events.on_resumption(resumption);
@@ -273,23 +266,6 @@ void EngineImpl::deliver() {
     tell_closed = false;
     events.on_closed(*close_info);
   }
-}
-
-// What a packet may take now, probes of the path's MTU aside.
-std::size_t EngineImpl::packet_size() const {
-  return black_hole.narrow() ? std::size_t{NGTCP2_MAX_UDP_PAYLOAD_SIZE} : ngtcp2_conn_get_path_max_tx_udp_payload_size(conn);
-}
-
-std::size_t EngineImpl::max_datagram() const {
-  if (phase != Phase::open) return 0;
-  const ngtcp2_transport_params* theirs = ngtcp2_conn_get_remote_transport_params(conn);
-  if (theirs == nullptr || theirs->max_datagram_frame_size == 0) return 0;
-  // Short header with the longest packet number, the AEAD's tag, the frame's type and two bytes of length.
-  const std::size_t overhead = 1 + ngtcp2_conn_get_dcid(conn)->datalen + 4 + 16 + 3;
-  const std::size_t room = packet_size() - overhead;
-  return std::min({room,
-                   static_cast<std::size_t>(theirs->max_datagram_frame_size) - std::min<std::size_t>(3, theirs->max_datagram_frame_size),
-                   DatagramQueue::kMaxPayload});
 }
 
 // ---- Engine
@@ -341,6 +317,7 @@ bool Engine::send_datagram(Bytes payload, net::Priority priority, std::uint64_t 
 std::size_t Engine::max_datagram() const { return impl_->max_datagram(); }
 
 void Engine::ping() { impl_->ping_wanted = impl_->phase == EngineImpl::Phase::open; }
+void Engine::peer_knows_copies() { impl_->peer_knows_copies = true; }
 void Engine::update_keys() { impl_->key_update_wanted = true; }
 void Engine::migrate(const net::SocketAddress& local, TimePoint now) {
   impl_->advance(now);

@@ -78,6 +78,7 @@ class EngineEvents {
   // A datagram that ends with this token may be a stateless reset by the peer (RFC 9000 10.3.1): feed it, whatever id it has.
   virtual void on_reset_token(const StatelessResetToken& token, bool valid) = 0;
   virtual void on_path_changed(const net::SocketAddress& local, const net::SocketAddress& peer) = 0;
+  virtual void on_path_stuck() = 0;                              // client: silent, and another local port is the way out
   virtual void on_resumption(const Resumption& resumption) = 0;  // client: keep for the next connection
   virtual void on_closed(const net::MuxClose& close) = 0;        // last event
 };
@@ -158,7 +159,8 @@ class Engine {
   bool send_datagram(Bytes payload, net::Priority priority, std::uint64_t sender = 0);
   std::size_t max_datagram() const;
   void ping();
-  void update_keys();  // RFC 9001 6; done by itself before the AEAD's limit
+  void peer_knows_copies();  // small pieces of streams are sent once more from now on (copies.h)
+  void update_keys();        // RFC 9001 6; done by itself before the AEAD's limit
   // Client: use this path from now on (RFC 9000 9). Before the handshake is confirmed, or without a spare id: as soon as that is so.
   void migrate(const net::SocketAddress& local, TimePoint now);
   void close(std::uint64_t code, std::string_view reason, TimePoint now);

@@ -49,11 +49,16 @@ int recv_crypto_data(ngtcp2_conn* conn, ngtcp2_encryption_level level, std::uint
   return NGTCP2_ERR_CRYPTO;
 }
 
-int recv_stream_data(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t, std::uint64_t, const std::uint8_t* data, std::size_t size,
+int recv_stream_data(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t, std::uint64_t offset, const std::uint8_t* data, std::size_t size,
                      void* user, void* stream_user) noexcept {
   // On receipt, not on reading: readers that stall hold up their own streams only.
   ngtcp2_conn_extend_max_offset(conn, size);
-  if (StreamImpl* s = stream_of(stream_user)) self(user).received(*s, from_u8(data, size), (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
+  const bool end = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
+  self(user).silence.received(!end);
+  if (StreamImpl* s = stream_of(stream_user)) {
+    s->delivered = offset + size;
+    self(user).received(*s, offset, from_u8(data, size), end);
+  }
   return 0;
 }
 
@@ -65,6 +70,8 @@ int acked_stream_data(ngtcp2_conn*, std::int64_t, std::uint64_t offset, std::uin
 }
 
 int stream_open(ngtcp2_conn* conn, std::int64_t id, void* user) noexcept {
+  self(user).seen.see(static_cast<std::uint64_t>(id >> 2));
+  if (self(user).begin_early(id)) return 0;
   StreamImpl& s = self(user).adopt_stream(id);
   ngtcp2_conn_set_stream_user_data(conn, id, &s);
   s.tell_opened = true;
@@ -111,7 +118,13 @@ int extend_max_streams(ngtcp2_conn*, std::uint64_t, void* user) noexcept {
 }
 
 int recv_datagram(ngtcp2_conn*, std::uint32_t, const std::uint8_t* data, std::size_t size, void* user) noexcept {
-  if (size > 0) self(user).events.on_datagram(from_u8(data, size));  // an empty one is a ping
+  if (size == 0) return 0;  // a ping
+  if (StreamCopy::is_copy(from_u8(data, size))) {
+    self(user).receive_copy(from_u8(data, size));
+    return 0;
+  }
+  self(user).silence.received(true);
+  self(user).events.on_datagram(from_u8(data, size));
   return 0;
 }
 
@@ -150,6 +163,7 @@ int path_validation(ngtcp2_conn*, std::uint32_t flags, const ngtcp2_path* path, 
                     void* user) noexcept {
   EngineImpl& e = self(user);
   e.path_may_have_changed = true;
+  if (result != NGTCP2_PATH_VALIDATION_RESULT_ABORTED) e.validating = false;
   if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) e.unproved.proved(from_ngtcp2(path->remote));
   if (e.server && (flags & NGTCP2_PATH_VALIDATION_FLAG_NEW_TOKEN) != 0 && result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS)
     e.submit_address_token(path->remote);

@@ -39,6 +39,7 @@ void EngineImpl::end(Phase into, net::MuxClose how) {
   tell_closed = true;
   tell_handshake = tell_streams_allowed = false;
   datagrams.clear();
+  copies.clear();
   for (StreamHook& hook : streams) Scheduler::idle(static_cast<StreamImpl&>(hook));
 }
 

@@ -78,6 +78,7 @@ void EngineImpl::flush(Engine::Emit emit) {
       apply_wishes();
       forget_unanswered();
       if (ask_memory_at != TimePoint::max()) offer_room();
+      if (!early_streams.empty()) answer_early();
       write_packets(emit, handshake_done);
       break;
     case Phase::ending: write_close(emit); break;
@@ -111,12 +112,14 @@ void EngineImpl::apply_wishes() {
     if (rv != NGTCP2_ERR_INVALID_STATE && rv != NGTCP2_ERR_CONN_ID_BLOCKED) wanted_local.reset();
   }
   // The library has no call for a PING: an empty DATAGRAM asks for an acknowledgement as well, and engines tell nobody of it.
-  if (std::exchange(ping_wanted, false)) {
-    datagrams.push({}, net::Priority::control, 0);
-    scheduler.ready(datagrams.lane(net::Priority::control));
-  }
+  if (std::exchange(ping_wanted, false)) push_ping();
   // RFC 9001 6.1: not before the handshake is confirmed; the library asserts it.
   if (key_update_wanted && confirmed && ngtcp2_conn_initiate_key_update(conn, to_ngtcp2(now)) == 0) key_update_wanted = false;
+}
+
+void EngineImpl::push_ping() {
+  datagrams.push({}, net::Priority::control, 0);
+  scheduler.ready(datagrams.lane(net::Priority::control));
 }
 
 void EngineImpl::write_packets(Engine::Emit emit, bool data) {
@@ -126,7 +129,11 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
   bulk_gate.update(now, {.latest_rtt = Duration(static_cast<Duration::rep>(info.latest_rtt)),
                          .smoothed_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt)),
                          .in_flight = info.bytes_in_flight});
-  black_hole.look(now, info.bytes_in_flight, Duration(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn))));
+  path_window = info.cwnd;
+  path_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt));
+  const Duration pto(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn)));
+  black_hole.look(now, info.bytes_in_flight, pto);
+  if (phase == Phase::open) look_at_silence(info, pto);
 
   Batcher batcher(emit, stats);
   PathStorage path;
@@ -155,13 +162,17 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
     batcher.add(*path.get(), settings.ecn ? static_cast<std::uint8_t>(packet.ecn) : std::uint8_t{0}, size, size > usual);
   }
   batcher.send();
+  if (in_flight > info.bytes_in_flight) silence.sent(now);
+  if (silence.silent()) set_pace_of_pings();
 }
 
 // One packet, with as many frames as fit. `bulk`: the classes bulk and background may send, too.
 ngtcp2_ssize EngineImpl::write_packet(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room, bool data,
                                       bool bulk) {
+  if (data && !silence.silent())
+    if (const ngtcp2_ssize n = write_copy(path, info, into, room); n != 0) return n;
   for (;;) {
-    Scheduler::Entry* next = data ? scheduler.next(bulk) : nullptr;
+    Scheduler::Entry* next = data && !silence.silent() ? scheduler.next(bulk) : nullptr;
     if (next == nullptr)  // completes what has been gathered
       return ngtcp2_conn_writev_stream(conn, path, info, into, room, nullptr, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0,
                                        to_ngtcp2(now));
@@ -198,6 +209,24 @@ bool EngineImpl::write_datagram(DatagramQueue::Lane& lane, ngtcp2_path* path, ng
   return n == NGTCP2_ERR_WRITE_MORE;
 }
 
+// In a packet of its own, apart from its original. 0: there is none, or nothing may be sent.
+ngtcp2_ssize EngineImpl::write_copy(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room) {
+  for (;;) {
+    const Bytes copy = copies.due(now);
+    if (copy.empty()) return 0;
+    const ngtcp2_vec piece{const_cast<std::uint8_t*>(as_u8(copy)), copy.size()};
+    int accepted = 0;
+    const ngtcp2_ssize n = copy.size() > max_datagram()
+                               ? NGTCP2_ERR_INVALID_ARGUMENT
+                               : ngtcp2_conn_writev_datagram(conn, path, info, into, room, &accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0,
+                                                             &piece, 1, to_ngtcp2(now));
+    if (accepted != 0) stats.copies_sent++;
+    const bool impossible = n == NGTCP2_ERR_INVALID_STATE || n == NGTCP2_ERR_INVALID_ARGUMENT;
+    if (accepted != 0 || impossible) copies.pop();
+    if (!impossible) return n;
+  }
+}
+
 bool EngineImpl::write_stream(StreamImpl& s, ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room,
                               ngtcp2_ssize& n) {
   std::array<Bytes, kPieces> pieces;
@@ -218,6 +247,7 @@ bool EngineImpl::write_stream(StreamImpl& s, ngtcp2_path* path, ngtcp2_pkt_info*
     if (last && static_cast<std::uint64_t>(taken) == size) s.fin_sent = true;
     scheduler.sent(s, static_cast<std::size_t>(taken));
     update_ready(s);
+    if (s.send.unsent() == 0) copy_if_small(s);
     if (s.wants_room && s.send.unsent() <= send_limit(s) / 2) {
       s.wants_room = false;
       tell(s, false, true);

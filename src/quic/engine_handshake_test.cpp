@@ -199,8 +199,8 @@ TEST(EngineHandshake, IdsAreAnnouncedAndTheirResetTokensToo) {
   ASSERT_TRUE(pair.connect());
   pair.run_for(1s);
   // Those that the peer may use: the spare ones, and for the server the one that the client made up.
-  EXPECT_EQ(pair.client.ids.size(), 4u);
-  EXPECT_EQ(pair.server.ids.size(), 5u);
+  EXPECT_EQ(pair.client.ids.size(), 8u);
+  EXPECT_EQ(pair.server.ids.size(), 9u);
   ASSERT_FALSE(pair.client.tokens.empty());
   for (const StatelessResetToken& token : pair.client.tokens) {
     bool known = false;

@@ -2,7 +2,9 @@
 //   engine.cpp            starting, feeding, waking, what is asked from outside
 //   engine_callbacks.cpp  what ngtcp2 tells
 //   engine_flush.cpp      writing packets
+//   engine_path.cpp       addresses, silence, sizes
 //   engine_streams.cpp    streams, their windows and the memory that they hold
+//   engine_copies.cpp     what is sent twice
 //   engine_close.cpp      ending
 //
 // Invariant: ngtcp2 is never re-entered. Its callbacks record; events are told when ngtcp2 has returned (deliver()); what users ask of
@@ -12,11 +14,13 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "base/random.h"
 #include "pki/random.h"
 #include "quic/black_hole.h"
 #include "quic/bulk_gate.h"
+#include "quic/copies.h"
 #include "quic/datagram_queue.h"
 #include "quic/engine.h"
 #include "quic/library_memory.h"
@@ -24,6 +28,7 @@
 #include "quic/receive_window.h"
 #include "quic/scheduler.h"
 #include "quic/send_buffer.h"
+#include "quic/silence.h"
 #include "quic/tls_session.h"
 #include "quic/unproved_peer.h"
 
@@ -49,6 +54,10 @@ struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook,
   SendBuffer send;
   ReceiveBuffer receive;
   ReceiveWindow credit;
+  std::uint64_t have = 0;         // of the peer's half, given to the reader's buffer
+  std::uint64_t delivered = 0;    // of that, by the library: the rest came by copies
+  std::uint64_t burst_from = 0;   // where what was written last, when nothing was unsent, begins
+  std::uint64_t early_sent = 0;   // by copies
   std::uint64_t owed_credit = 0;  // to be given to the peer at the next flush
   std::uint64_t abort_code = 0;
   TimePoint read_at{};                                    // its reader came last, or bytes came that were the only ones
@@ -66,7 +75,9 @@ struct StreamImpl final : EngineStream, Scheduler::Entry, ToldHook, RequestHook,
   bool stop_writing = false;                                      // RESET_STREAM is asked for or sent, or the peer wants no more
   bool stop_reading_wanted = false, stop_writing_wanted = false;  // ngtcp2 is to be told
   bool was_overloaded = false;
-  bool gone = false;  // ngtcp2 has forgotten it
+  bool early = false;      // only a copy has come: ngtcp2 does not know it yet
+  bool early_end = false;  // the copy that ends it was sent
+  bool gone = false;       // ngtcp2 has forgotten it
   bool released = false;
 
   StreamMemory& memory();
@@ -118,11 +129,8 @@ class EngineImpl {
   void after_reading();
   void handshake_completed();
   void submit_address_token(const ngtcp2_addr& peer);
-  void look_at_path(std::size_t datagram_size = 0);
   bool mute() const;
   void deliver();
-  std::size_t max_datagram() const;
-  std::size_t packet_size() const;
   bool alive() const { return phase <= Phase::open; }
 
   // engine_flush.cpp
@@ -131,13 +139,25 @@ class EngineImpl {
   ngtcp2_ssize write_packet(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room, bool data, bool bulk);
   bool write_datagram(DatagramQueue::Lane& lane, ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room,
                       ngtcp2_ssize& n);
+  ngtcp2_ssize write_copy(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room);
   bool write_stream(StreamImpl& stream, ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* into, std::size_t room, ngtcp2_ssize& n);
   void apply_wishes();
+  void push_ping();
+
+  // engine_path.cpp
+  void was_heard();
+  std::uint16_t path_name_for_next() const;
+  void begin_path_anew(std::uint16_t name);
+  void look_at_path(std::size_t datagram_size = 0);
+  void set_pace_of_pings();
+  void look_at_silence(const ngtcp2_conn_info& info, Duration pto);
+  std::size_t max_datagram() const;
+  std::size_t packet_size() const;
 
   // engine_streams.cpp
   StreamImpl* open_stream(net::Priority priority);
   StreamImpl& adopt_stream(std::int64_t id);
-  void received(StreamImpl& stream, Bytes bytes, bool fin);
+  void received(StreamImpl& stream, std::uint64_t offset, Bytes bytes, bool fin);
   void closed_by_quic(StreamImpl& stream, std::optional<std::uint64_t> code);
   void tell(StreamImpl& stream, bool readable, bool writable);
   void request(StreamImpl& stream) { requests.push_back(stream); }
@@ -158,6 +178,13 @@ class EngineImpl {
     return stream.urgent() ? net::MemoryBudget::Use::reserved : net::MemoryBudget::Use::ordinary;
   }
 
+  // engine_copies.cpp
+  void copy_if_small(StreamImpl& stream);
+  bool queue_copy(StreamImpl& stream, std::uint64_t from, std::size_t size, bool end, TimePoint due);
+  void answer_early();
+  bool begin_early(std::int64_t id);
+  void receive_copy(Bytes datagram);
+
   // engine_close.cpp
   void failed(int liberr);  // ngtcp2 gave an error: the connection is over
   void peer_closed();
@@ -177,7 +204,7 @@ class EngineImpl {
   Phase phase = Phase::handshake;
   bool handshake_done = false;
   bool confirmed = false;  // RFC 9001 4.1.2
-  bool tell_handshake = false, tell_streams_allowed = false, tell_closed = false, tell_resumption = false;
+  bool tell_handshake = false, tell_streams_allowed = false, tell_closed = false, tell_resumption = false, tell_stuck = false;
   bool reset_received = false;
   bool path_may_have_changed = false;
   bool ping_wanted = false, key_update_wanted = false;
@@ -185,6 +212,7 @@ class EngineImpl {
   bool any_local = false;      // the client's local address is the system's choice
   TimePoint now, heard;
   const TimePoint started;
+  Silence silence{!server, started};
   WallTime wall_start{};  // server: wall clock at `started`
 
   LibraryMemory library{memory};
@@ -198,6 +226,9 @@ class EngineImpl {
   net::SocketAddress local, peer;
   std::optional<net::SocketAddress> wanted_local;  // migrate()
   UnprovedPeer unproved;                           // server, after its peer has moved
+  std::uint16_t path_name = 0;                     // server: added to our port in what ngtcp2 is told
+  TimePoint moved_at{};                            // the path changed
+  bool validating = false;                         // server: the path, as far as we are told
 
   std::size_t stream_count = 0;
   List<StreamHook> streams;
@@ -205,6 +236,14 @@ class EngineImpl {
   List<RequestHook> requests;
   Scheduler scheduler;
   DatagramQueue datagrams{memory};
+  bool peer_knows_copies = false;
+  CopyQueue copies;
+  SeenStreams seen;
+  std::vector<StreamImpl*> early_streams;
+  std::unordered_map<std::int64_t, StreamImpl*> by_number;
+  std::uint64_t streams_allowed = settings.max_streams;  // that the peer may ever open
+  std::uint64_t path_window = 0;                         // bytes, and
+  Duration path_rtt{};                                   // when packets were written last
   BlackHole black_hole;
   BulkGate bulk_gate{settings.bulk_queue_target};
   TimePoint look_for_forgotten_at = TimePoint::max();

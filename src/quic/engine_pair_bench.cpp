@@ -63,6 +63,7 @@ class Connection final : public EngineEvents {
   void on_cid_removed(const ConnectionId& id) override;
   void on_reset_token(const StatelessResetToken&, bool) override {}
   void on_path_changed(const net::SocketAddress&, const net::SocketAddress&) override {}
+  void on_path_stuck() override {}
   void on_resumption(const Resumption&) override {}
   void on_closed(const net::MuxClose& how) override {
     if (!how.by_peer) return;

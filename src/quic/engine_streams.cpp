@@ -90,7 +90,10 @@ MutableBytes EngineStream::prepare() {
 
 void EngineStream::commit(std::size_t n) {
   StreamImpl& s = in(*this);
-  if (s.send.unsent() == 0 && !s.closed()) s.sent_at = s.engine->now;
+  if (s.send.unsent() == 0 && !s.closed()) {
+    s.sent_at = s.engine->now;
+    s.burst_from = s.send.committed();
+  }
   s.send.commit(n, s.memory());
   if (s.engine != nullptr) s.engine->update_ready(s);
 }
@@ -99,6 +102,7 @@ void EngineStream::finish() {
   StreamImpl& s = in(*this);
   if (!s.writable()) return;
   s.fin_queued = true;
+  if (s.send.unsent() == 0) s.burst_from = s.send.committed();
   s.engine->update_ready(s);
 }
 
@@ -151,6 +155,7 @@ StreamImpl* EngineImpl::open_stream(net::Priority priority) {
 StreamImpl& EngineImpl::adopt_stream(std::int64_t id) {
   auto* s = new StreamImpl(*this, id, net::Priority::interactive, settings.initial_stream_window);  // owned by `streams`: free_stream()
   streams.push_back(*s);
+  by_number.emplace(id, s);
   stream_count++;
   return *s;
 }
@@ -163,16 +168,20 @@ void EngineImpl::tell(StreamImpl& s, bool readable, bool writable) {
 }
 
 void EngineImpl::update_ready(StreamImpl& s) {
-  if (s.wants_to_send() && !s.blocked && alive()) {
+  if (s.wants_to_send() && !s.blocked && !s.early && alive()) {
     scheduler.ready(s);
   } else {
     Scheduler::idle(s);
   }
 }
 
-void EngineImpl::received(StreamImpl& s, Bytes bytes, bool fin) {
-  s.fin_received = s.fin_received || fin;
-  if (s.stop_reading) return;
+// What has come by a copy before is passed over.
+void EngineImpl::received(StreamImpl& s, std::uint64_t offset, Bytes bytes, bool fin) {
+  if (s.fin_received) return;
+  s.fin_received = fin;
+  bytes = bytes.subspan(static_cast<std::size_t>(std::min<std::uint64_t>(s.have - offset, bytes.size())));
+  s.have += bytes.size();
+  if (s.stop_reading || (bytes.empty() && !fin)) return;
   if (s.receive.size() == 0) s.read_at = now;
   s.receive.append(bytes, memory);
   tell(s, true, false);
@@ -213,7 +222,7 @@ void EngineImpl::apply_requests() {
 }
 
 void EngineImpl::apply_request(StreamImpl& s) {
-  if (s.gone || conn == nullptr) return;
+  if (s.gone || s.early || conn == nullptr) return;
   if (std::exchange(s.stop_reading_wanted, false)) {
     ngtcp2_conn_shutdown_stream_read(conn, 0, s.number, s.abort_code);
     s.stopped_reading_at = now;
@@ -232,7 +241,7 @@ void EngineImpl::forget_unanswered() {
   std::vector<StreamImpl*> unanswered;
   for (StreamHook& hook : streams) {
     StreamImpl& s = static_cast<StreamImpl&>(hook);
-    if (!s.stop_reading || s.stop_reading_wanted || s.gone || s.fin_received || s.peer_reset) continue;
+    if (!s.stop_reading || s.stop_reading_wanted || s.early || s.gone || s.fin_received || s.peer_reset) continue;
     look_for_forgotten_at = now + kLookForForgotten;
     const bool all_said = s.stop_writing || s.fin_sent;
     const bool answered_to = heard > s.stopped_reading_at + kForgetAfter / 2;  // it is not the path
@@ -316,7 +325,10 @@ void EngineImpl::offer_room() {
 void EngineImpl::reap(StreamImpl& s) {
   if (!s.released || !(s.gone || conn == nullptr)) return;
   // A stream counts until its user has let go of it: the peer cannot pile up more than it was allowed.
-  if (conn != nullptr && ((s.number & 1) != 0) != server) ngtcp2_conn_extend_max_streams_bidi(conn, 1);
+  if (conn != nullptr && ((s.number & 1) != 0) != server) {
+    ngtcp2_conn_extend_max_streams_bidi(conn, 1);
+    streams_allowed++;
+  }
   free_stream(s);
 }
 
@@ -324,6 +336,8 @@ void EngineImpl::free_stream(StreamImpl& s) {
   s.receive.drop(memory);
   s.send.drop(memory);
   stream_count--;
+  by_number.erase(s.number);
+  if (s.early) std::erase(early_streams, &s);
   delete &s;
 }
 
@@ -336,6 +350,7 @@ void EngineImpl::orphan(StreamImpl& s) {
   s.engine = nullptr;
   s.gone = true;
   s.memory().charge(kept);
+  by_number.erase(s.number);
   Scheduler::idle(s);
   static_cast<ToldHook&>(s).unlink();
   static_cast<RequestHook&>(s).unlink();

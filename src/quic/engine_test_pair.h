@@ -58,6 +58,7 @@ class Side : public EngineEvents {
     }
   }
   void on_path_changed(const net::SocketAddress& l, const net::SocketAddress& p) override { paths.emplace_back(l, p); }
+  void on_path_stuck() override { stuck++; }
   void on_resumption(const Resumption& r) override { resumption = r; }
   void on_closed(const net::MuxClose& close) override {
     closes++;
@@ -75,7 +76,7 @@ class Side : public EngineEvents {
   net::MemoryBudget budget;
   LoopCids cids;
   std::unique_ptr<Engine> engine;
-  int handshakes = 0, closes = 0, streams_allowed = 0;
+  int handshakes = 0, closes = 0, streams_allowed = 0, stuck = 0;
   std::optional<net::MuxClose> how;
   std::vector<EngineStream*> opened;
   std::set<EngineStream*> readable, writable;

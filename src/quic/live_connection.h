@@ -29,6 +29,7 @@ class ConnectionHost {
   virtual void reset_token_changed(LiveConnection& connection, const StatelessResetToken& token, bool valid) = 0;
   virtual void handshake_done(LiveConnection& connection) = 0;
   virtual void closed(LiveConnection& connection) = 0;
+  virtual void path_stuck(LiveConnection& connection) = 0;  // a client's: another local port would help
 
  protected:
   ~ConnectionHost() = default;
@@ -121,6 +122,9 @@ class LiveConnection final : public FlushHook, public AcceptHook, private Engine
   void on_cid_removed(const ConnectionId& id) override;
   void on_reset_token(const StatelessResetToken& token, bool valid) override;
   void on_path_changed(const net::SocketAddress&, const net::SocketAddress&) override {}
+  void on_path_stuck() override {
+    if (host_ != nullptr) host_->path_stuck(*this);
+  }
   void on_resumption(const Resumption& resumption) override { resumption_ = resumption; }
   void on_closed(const net::MuxClose& close) override { end(close); }
 

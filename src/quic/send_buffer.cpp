@@ -1,6 +1,7 @@
 #include "quic/send_buffer.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace fairlead::quic {
 namespace {
@@ -61,6 +62,22 @@ void SendBuffer::sent(std::size_t n) {
       next_at_ = 0;
     }
   }
+}
+
+bool SendBuffer::read(std::uint64_t from, MutableBytes into) const {
+  if (from < base_ || from + into.size() > committed_) return false;
+  std::uint64_t at = from - base_;
+  for (Chunk* chunk = head_; chunk != nullptr && !into.empty(); chunk = chunk->next) {
+    if (at < chunk->end) {
+      const std::size_t n = std::min<std::size_t>(chunk->end - static_cast<std::size_t>(at), into.size());
+      std::memcpy(into.data(), chunk->data() + at, n);
+      into = into.subspan(n);
+      at = 0;
+    } else {
+      at -= chunk->end;
+    }
+  }
+  return into.empty();
 }
 
 void SendBuffer::pop_front(StreamMemory& memory) {

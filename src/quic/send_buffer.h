@@ -35,6 +35,9 @@ class SendBuffer {
   // The same by the writer itself, who gives the room back.
   void drop(StreamMemory& memory);
 
+  std::uint64_t committed() const { return committed_; }
+  // Bytes that were committed and not acknowledged, from stream offset `from`. False when some are not here.
+  bool read(std::uint64_t from, MutableBytes into) const;
   std::uint64_t unsent() const { return committed_ - sent_; }
   bool all_acknowledged() const { return acknowledged_ == committed_; }
 

@@ -21,6 +21,13 @@ class UnprovedPeer {
     received_ = size;
     sent_ = 0;
   }
+  // It is to be proved again, where it is.
+  void doubted(const net::SocketAddress& address) {
+    at_ = address;
+    std::erase(proved_, at_);
+    limited_ = true;
+    received_ = sent_ = 0;
+  }
   void proved(const net::SocketAddress& address) {
     if (address == at_) limited_ = false;
     if (std::ranges::find(proved_, address) != proved_.end()) return;
