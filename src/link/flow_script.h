@@ -118,7 +118,10 @@ inline Task<void> send_part(Part& part) {
   const std::uint64_t size = part.breaks ? part.cut : part.to_send;
   while (part.side.sent < size) {
     auto room = co_await part.flow.prepare();
-    if (!room) co_return;  // the reader will see why
+    if (!room) {
+      if (part.got_end) part.fail(part.flow.peer_code());  // else the reader will see why
+      co_return;
+    }
     const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(room->size(), size - part.side.sent));
     for (std::size_t i = 0; i < n; i++) (*room)[i] = script_byte(part.sends_as, part.side.sent + i);
     part.flow.commit(n);

@@ -4,7 +4,8 @@
 // a share of the congestion window: a window that is not filled only ever shrinks, and with it the throughput.
 //
 // Delay that does not go when bulk sends less is not bulk's queue: the way has become longer, or others fill it. Then bulk gives way no
-// further, and if it is much it is the base from then on, until some seconds later a shorter round trip is seen.
+// further, and if it is much it is the base from then on, until some seconds later a shorter round trip is seen; unless much comes the
+// other way, too, as the peer's gate shortens that queue. Where the delay jitters more is let stand.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -19,6 +20,7 @@ class BulkGate {
   struct Path {
     Duration latest_rtt, smoothed_rtt;
     std::uint64_t in_flight;  // bytes
+    std::uint64_t received;   // bytes, ever
   };
 
   explicit BulkGate(Duration target) : target_(target) {}
@@ -35,7 +37,8 @@ class BulkGate {
     next_ = now + path.smoothed_rtt;
     jitter_ += (sum_ / samples_ - least_ - jitter_) / 8;
     // What a cut has changed is seen a round trip later.
-    if (!std::exchange(settling_, false)) decide(now, least_, path.smoothed_rtt);
+    if (!std::exchange(settling_, false)) decide(now, least_, path.smoothed_rtt, path.received - received_);
+    received_ = path.received;
     least_ = Duration::max();
     sum_ = {};
     samples_ = 0;
@@ -52,15 +55,15 @@ class BulkGate {
   static constexpr double kGrowth = 0.125;           // of the cap, a round trip, while there is no queue
   static constexpr double kCut = 0.5;                // in one step, at most
   static constexpr double kDeepest = 0.4;            // in all, while the delay does not show it
-  static constexpr int kMuch = 2;  // targets: less can be the queue of our bulk the other way, which keeps to a target, too
+  static constexpr int kMuch = 2;                    // targets
 
-  void decide(TimePoint now, Duration rtt, Duration smoothed) {
+  void decide(TimePoint now, Duration rtt, Duration smoothed, std::uint64_t received) {
     const Duration goal = lowest_.value() + target_ + kJitters * std::max(jitter_ - target_ / 2, Duration::zero());
     if (rtt <= goal) {
       cut_from_ = 0;
       if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - rtt, target_), 1.0));
     } else if (cut_from_ != 0 && cap_ <= deepest() && !cuts_show(rtt, goal)) {
-      if (rtt < lowest_.value() + kMuch * target_) return;
+      if (rtt < lowest_.value() + kMuch * target_ || received >= kFloor) return;
       lowest_.replace(now, std::max(rtt, smoothed));
       cap_ = std::exchange(cut_from_, 0);
     } else if (most_ >= kFloor) {  // with less than that, whoever makes the queue, it is not bulk
@@ -114,7 +117,8 @@ class BulkGate {
   // Of this round trip.
   Duration least_ = Duration::max(), sum_{};
   int samples_ = 0;
-  std::uint64_t most_ = 0;  // in flight
+  std::uint64_t most_ = 0;      // in flight
+  std::uint64_t received_ = 0;  // before it
 
   Duration jitter_{};
   // Since the first of the cuts that are under way; 0: none is.

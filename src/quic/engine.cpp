@@ -136,7 +136,8 @@ void EngineImpl::feed(const net::Datagram& datagram) {
   net::SocketAddress to = any_local ? local : datagram.to;
   const std::uint16_t name = path_name_for_next();
   to.port = static_cast<std::uint16_t>(to.port + name);
-  PathStorage path(to, datagram.from);
+  const bool too_soon = moves_too_soon(datagram);
+  PathStorage path(to, too_soon ? before_rebound : datagram.from);
   const ngtcp2_pkt_info info{static_cast<std::uint8_t>(settings.ecn ? datagram.ecn : net::Ecn::not_ect)};
   const std::uint64_t before = packets_decrypted();
   const int rv = ngtcp2_conn_read_pkt(conn, path.get(), &info, as_u8(datagram.payload), datagram.payload.size(), to_ngtcp2(now));
@@ -147,7 +148,12 @@ void EngineImpl::feed(const net::Datagram& datagram) {
     after_reading();
     if (name != path_name) begin_path_anew(name);
     if (server && datagram.from == peer) unproved.received(datagram.payload.size());
-    if (path_may_have_changed || datagram.from != peer) look_at_path(datagram.payload.size());
+    if (too_soon && from_ngtcp2(ngtcp2_conn_get_path(conn)->remote) == before_rebound) {  // it was no mere probe
+      validating = false;
+      unproved.proved(before_rebound);
+    }
+    if (path_may_have_changed || datagram.from != peer) look_at_path(datagram);
+    if (server && datagram.from == peer) id_in_use = id_of(datagram);
   }
   deliver();
 }

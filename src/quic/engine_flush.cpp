@@ -128,7 +128,8 @@ void EngineImpl::write_packets(Engine::Emit emit, bool data) {
   ngtcp2_conn_get_conn_info(conn, &info);
   bulk_gate.update(now, {.latest_rtt = Duration(static_cast<Duration::rep>(info.latest_rtt)),
                          .smoothed_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt)),
-                         .in_flight = info.bytes_in_flight});
+                         .in_flight = info.bytes_in_flight,
+                         .received = stats.bytes_received});
   path_window = info.cwnd;
   path_rtt = Duration(static_cast<Duration::rep>(info.min_rtt == UINT64_MAX ? 0 : info.smoothed_rtt));
   const Duration pto(static_cast<Duration::rep>(ngtcp2_conn_get_pto(conn)));

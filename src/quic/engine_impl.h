@@ -148,7 +148,9 @@ class EngineImpl {
   void was_heard();
   std::uint16_t path_name_for_next() const;
   void begin_path_anew(std::uint16_t name);
-  void look_at_path(std::size_t datagram_size = 0);
+  static ConnectionId id_of(const net::Datagram& datagram);  // empty: none of ours
+  bool moves_too_soon(const net::Datagram& datagram) const;
+  void look_at_path(const net::Datagram& datagram = {});
   void set_pace_of_pings();
   void look_at_silence(const ngtcp2_conn_info& info, Duration pto);
   std::size_t max_datagram() const;
@@ -229,6 +231,9 @@ class EngineImpl {
   std::uint16_t path_name = 0;                     // server: added to our port in what ngtcp2 is told
   TimePoint moved_at{};                            // the path changed
   bool validating = false;                         // server: the path, as far as we are told
+  bool rebound = false;                            // with the id that was in use before
+  net::SocketAddress before_rebound;
+  ConnectionId id_in_use;  // server: with which the client's packets come
 
   std::size_t stream_count = 0;
   List<StreamHook> streams;

@@ -173,7 +173,7 @@ TEST(EngineSilence, APauseThatIsNoOutageChangesNothing) {
   outage.flood(true);
   outage.pair.run_for(3s);
   for (int i = 0; i < 5; i++) {
-    outage.out_for(200ms);
+    outage.out_for(100ms);
     outage.pair.run_for(3s);
   }
   EXPECT_EQ(outage.pair.client.engine->stats().silences, 0u);

@@ -98,7 +98,8 @@ std::uint64_t settle(BulkGate& gate, const Link& link, std::uint64_t window, Tim
     const Duration rtt = link.rtt(in_flight);
     // BBR drains the path now and then.
     for (int part = 0; part < 4; part++) {
-      gate.update(now, {.latest_rtt = i % 100 == 0 ? link.of_others + link.base : rtt, .smoothed_rtt = rtt, .in_flight = in_flight});
+      gate.update(
+          now, {.latest_rtt = i % 100 == 0 ? link.of_others + link.base : rtt, .smoothed_rtt = rtt, .in_flight = in_flight, .received = 0});
       now += rtt / 4;
     }
   }
@@ -166,7 +167,7 @@ TEST(BulkGate, DelayOfASessionThatIsIdleIsNotBulks) {
   BulkGate gate(12ms);
   TimePoint now(1s);
   for (int i = 0; i < 1000; i++) {
-    gate.update(now, {.latest_rtt = i % 100 == 0 ? 50ms : 90ms, .smoothed_rtt = 85ms, .in_flight = 3000});
+    gate.update(now, {.latest_rtt = i % 100 == 0 ? 50ms : 90ms, .smoothed_rtt = 85ms, .in_flight = 3000, .received = 0});
     now += 50ms;
   }
   EXPECT_TRUE(gate.open(UINT64_MAX - 1));
