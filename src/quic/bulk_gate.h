@@ -51,14 +51,15 @@ class BulkGate {
  private:
   static constexpr std::uint64_t kNone = UINT64_MAX;
   static constexpr std::uint64_t kFloor = 64 << 10;  // a slow start's worth; below that the estimate is noise
-  static constexpr int kJitters = 3;                 // of how much the samples of a round trip differ beyond what bulk itself does
+  static constexpr Duration kOwnJitter = 6ms;        // so much the samples of a round trip differ by bulk's own ups and downs;
+  static constexpr int kJitters = 3;                 // of what is more, so much is let stand
   static constexpr double kGrowth = 0.125;           // of the cap, a round trip, while there is no queue
   static constexpr double kCut = 0.5;                // in one step, at most
   static constexpr double kDeepest = 0.4;            // in all, while the delay does not show it
   static constexpr int kMuch = 2;                    // targets
 
   void decide(TimePoint now, Duration rtt, Duration smoothed, std::uint64_t received) {
-    const Duration goal = lowest_.value() + target_ + kJitters * std::max(jitter_ - target_ / 2, Duration::zero());
+    const Duration goal = lowest_.value() + target_ + kJitters * std::max(jitter_ - kOwnJitter, Duration::zero());
     if (rtt <= goal) {
       cut_from_ = 0;
       if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - rtt, target_), 1.0));
