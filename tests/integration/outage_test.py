@@ -29,6 +29,7 @@ class Transfer:
 
     def _send(self, source):
         with source:
+            source.settimeout(60)
             for _ in range(self._size // CHUNK):
                 source.sendall(self._block)
                 self._sent.update(self._block)
