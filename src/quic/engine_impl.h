@@ -148,9 +148,7 @@ class EngineImpl {
   void was_heard();
   std::uint16_t path_name_for_next() const;
   void begin_path_anew(std::uint16_t name);
-  static ConnectionId id_of(const net::Datagram& datagram);  // empty: none of ours
-  bool moves_too_soon(const net::Datagram& datagram) const;
-  void look_at_path(const net::Datagram& datagram = {});
+  void look_at_path(std::size_t datagram_size = 0);
   void set_pace_of_pings();
   void look_at_silence(const ngtcp2_conn_info& info, Duration pto);
   std::size_t max_datagram() const;
@@ -231,9 +229,7 @@ class EngineImpl {
   std::uint16_t path_name = 0;                     // server: added to our port in what ngtcp2 is told
   TimePoint moved_at{};                            // the path changed
   bool validating = false;                         // server: the path, as far as we are told
-  bool rebound = false;                            // with the id that was in use before
-  net::SocketAddress before_rebound;
-  ConnectionId id_in_use;  // server: with which the client's packets come
+  int ids_refused = 0;                             // that the peer was right to issue
 
   std::size_t stream_count = 0;
   List<StreamHook> streams;

@@ -60,21 +60,7 @@ void EngineImpl::begin_path_anew(std::uint16_t name) {
   black_hole.path_changed(now);
 }
 
-ConnectionId EngineImpl::id_of(const net::Datagram& datagram) {
-  const std::uint8_t* bytes = as_u8(datagram.payload);
-  const bool short_header = !datagram.payload.empty() && (bytes[0] & 0x80) == 0;
-  if (!short_header || datagram.payload.size() <= ConnectionId::kOurSize) return {};
-  return ConnectionId::from(bytes + 1, ConnectionId::kOurSize);
-}
-
-// ngtcp2 1.11 ends the connection (CONNECTION_ID_LIMIT_ERROR) when a client moves, which takes a new id, while the server still validates
-// an address that came with the id of before, as of a NAT that has rebound: it retires the id of the path that it validates, which is
-// also the one that it would fall back to. So it is told first that the client is back where it was; with the next packet it has moved.
-bool EngineImpl::moves_too_soon(const net::Datagram& datagram) const {
-  return server && validating && rebound && datagram.from != peer && datagram.from != before_rebound && id_of(datagram) != id_in_use;
-}
-
-void EngineImpl::look_at_path(const net::Datagram& datagram) {
+void EngineImpl::look_at_path(std::size_t datagram_size) {
   path_may_have_changed = false;
   const ngtcp2_path* path = ngtcp2_conn_get_path(conn);
   net::SocketAddress l = from_ngtcp2(path->local);
@@ -82,9 +68,7 @@ void EngineImpl::look_at_path(const net::Datagram& datagram) {
   if (server) l.port = local.port;  // see path_name_for_next()
   if (l == local && r == peer) return;
   if (r != peer) {
-    unproved.moved(r, datagram.payload.size());
-    rebound = server && id_of(datagram) == id_in_use;
-    before_rebound = peer;
+    unproved.moved(r, datagram_size);
     validating = true;
   }
   local = l;
