@@ -104,7 +104,7 @@ def test_a_cp_goes_on_when_the_edge_gets_another_address(managed, kube, link_of,
     link.say("rtt=20ms rate=200M")
     sent = lambda: link.counters()["out"]["bytes"]  # noqa: E731
     before, result = sent(), []
-    copy = threading.Thread(target=lambda: result.append(kube.raw("cp", "box:/tmp/moving", str(tmp_path / "moved"), timeout=100)))
+    copy = threading.Thread(target=lambda: result.append(kube.raw("cp", "--retries=10", "box:/tmp/moving", str(tmp_path / "moved"), timeout=100)))
     clock = netlab.Clock()
     copy.start()
     netlab.until(lambda: sent() - before > COPY // 4, 30, "a quarter of it on its way")
