@@ -117,7 +117,7 @@ TEST_F(Connect, WhenTheSessionIsKnownDeadTheSocketIsClosedAtOnce) {
   auto kubelet = serve_kubelet();
   auto tunnel = ask("edge-a:10250");
   EXPECT_EQ(read(*tunnel), kEstablished);
-  edge.host->kill();  // a new start answers the old connection with a reset; here nobody does
+  edge.host->crash();  // a new start answers the old connection with a reset; here nobody does
   world.loop.run_for(world.session.survive + 15s);
   const TimePoint before = world.loop.now();
   EXPECT_EQ(read(*tunnel), "reset");
