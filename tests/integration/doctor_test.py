@@ -96,12 +96,12 @@ def test_a_path_too_narrow_for_quic_is_told_from_one_that_is_blocked(cloud_only)
 
 
 def test_a_slow_path_is_measured(cloud_only):
-    netlab.link.replace(cloud_only.lab, "edge", "rtt=700ms rate=4M queue=200")
+    netlab.link.replace(cloud_only.lab, "edge", "rtt=400ms rate=4M queue=200")
     found, _ = examine(cloud_only, *only("rtt", "loss", "throughput"))
-    assert found["rtt"]["status"] == "warning" and 700 <= found["rtt"]["measured"]["median_ms"] < 800, found["rtt"]
+    assert found["rtt"]["status"] == "warning" and 400 <= found["rtt"]["measured"]["median_ms"] < 500, found["rtt"]
     assert found["loss"]["status"] == "ok", found["loss"]
-    for way in ("udp_up_mbit", "udp_down_mbit"):
-        assert 1 < found["throughput"]["measured"][way] < 4.2, found["throughput"]
+    for way in ("udp_up_mbit", "udp_down_mbit"):  # a packet lost twice holds back a second's worth and more of what is counted
+        assert 0.4 < found["throughput"]["measured"][way] < 4.2, found["throughput"]
 
 
 @pytest.mark.parametrize("verdict, said", [("drop", "silence"), ("reject", "refused")])

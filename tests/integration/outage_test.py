@@ -81,7 +81,7 @@ def test_all_goes_on_at_once_when_the_link_returns(to_edge, down):
     link = netlab.link.replace(site.lab, "edge", "rtt=50ms rate=50M")
     since = site.nodes()[NODE]["since"]
     client, target = to_edge.pair()
-    transfer = Transfer(*((target, client) if down else (client, target)), 60 << 20)
+    transfer = Transfer(*((target, client) if down else (client, target)), 40 << 20)
     netlab.until(lambda: transfer.received > 10 << 20, 20, "a transfer under way")
 
     link.down()
