@@ -103,9 +103,12 @@ def test_down_with_pods_an_emulated_link_and_a_command_inside_leaves_nothing(oth
     api_server = f"https://{other.settings.address('cloud')}:6443/readyz"
     assert "Unauthorized" in other.command("netns", "edge1", "curl", "-sSk", "--noproxy", "*", "--max-time", "5", api_server).stdout
     environment = {**os.environ, **other.settings.environment()}
-    inside = subprocess.Popen([sys.executable, CLUSTER, "netns", "edge1", "sleep", "1000"], env=environment)
-    other.command("down")
-    assert inside.wait(5) == -signal.SIGKILL
+    inside = subprocess.Popen([sys.executable, CLUSTER, "netns", "edge1", "sh", "-c", "echo inside; exec sleep 1000"],
+                              env=environment, stdout=subprocess.PIPE, text=True)
+    with inside.stdout:
+        assert inside.stdout.readline() == "inside\n"
+        other.command("down")
+        assert inside.wait(5) == -signal.SIGKILL
     assert not traces.left()
 
 
