@@ -42,6 +42,7 @@ EngineStream::~EngineStream() {
 }
 
 void EngineStream::orphan() {
+  if (receive_.size() > 0) fin_received_ = false;  // it will not be read up to the end
   receive_.fail(engine_->memory_);
   send_.fail(engine_->memory_);
   const std::size_t kept = receive_.footprint() + send_.footprint();

@@ -49,10 +49,10 @@ std::optional<Error> Stream::write_error() const {
 Task<Result<Bytes>> Stream::peek() {
   for (;;) {
     if (auto error = aborted_error()) co_return fail(*std::move(error));
-    // A peer that only wants to read no more has not broken off what it had sent.
-    if (stream_->reset_code()) co_return fail(*broken_error());
     const Bytes bytes = stream_->peek();
     if (!bytes.empty() || stream_->at_end()) co_return bytes;
+    // A peer that only wants to read no more has not broken off what it had sent.
+    if (stream_->reset_code()) co_return fail(*broken_error());
     if (connection_->over()) co_return fail(connection_->error());
     co_await readable_.wait();
   }

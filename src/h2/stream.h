@@ -30,6 +30,8 @@ class Stream final : public net::MuxStream, public ListHook {
   Task<Error> broken() override;
   bool has_room() const override { return !write_error() && stream_->has_room(); }
   std::size_t unsent() const override { return stream_->unsent(); }
+  // An RST_STREAM does not overtake what has left.
+  std::size_t undelivered() const override { return broken_error() ? 0 : stream_->unsent(); }
 
   // From the connection.
   void on_readable();

@@ -30,10 +30,10 @@ class FakeMuxStream final : public net::MuxStream {
   Task<Result<Bytes>> peek() override {
     for (;;) {
       if (halves_->aborted) co_return fail(Code::cancelled, "aborted");
-      if (halves_->broken) co_return fail(Code::reset, "broken off with {}", *halves_->broken);
       const std::vector<std::byte> more = std::exchange(halves_->arrived, {});
       halves_->unread.insert(halves_->unread.end(), more.begin(), more.end());
       if (!halves_->unread.empty() || halves_->end) co_return Bytes(halves_->unread);
+      if (halves_->broken) co_return fail(Code::reset, "broken off with {}", *halves_->broken);
       if (halves_->over) co_return fail(*halves_->over);
       co_await halves_->changed.wait();
     }
@@ -84,6 +84,7 @@ class FakeMuxStream final : public net::MuxStream {
   }
   bool has_room() const override { return !halves_->shut && !failure() && halves_->room > 0; }
   std::size_t unsent() const override { return 0; }
+  std::size_t undelivered() const override { return 0; }
 
  private:
   std::optional<Error> failure() const {

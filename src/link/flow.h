@@ -60,6 +60,7 @@ class Flow {
   Result<void> shut();
   void abort(FlowCode why);
   bool has_room() const { return stream_->has_room(); }
+  std::size_t undelivered() const { return stream_->undelivered(); }
   // Datagrams, of a flow with FlowOpen::datagrams; most users want a DatagramChannel. `port`: from the session, before anybody uses it.
   void carry_datagrams(DatagramPort port) { port_ = std::move(port); }
   bool has_datagrams() const { return port_.inbox != nullptr; }

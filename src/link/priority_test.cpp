@@ -121,6 +121,7 @@ class FakeStream final : public net::MuxStream {
   Task<Error> broken() override { co_return Error(Code::closed, ""); }
   bool has_room() const override { return true; }
   std::size_t unsent() const override { return unsent_; }
+  std::size_t undelivered() const override { return 0; }
 
  private:
   std::array<std::byte, 100> room_{};

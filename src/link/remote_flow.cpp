@@ -71,9 +71,9 @@ void RemoteFlow::fail(Direction& d, Failure failure) {
   const bool by_user = failure.by_user;
   {
     std::lock_guard lock(d.mutex);
+    if (by_user || &d == &up_) d.chunks.clear();
     if (d.failure) return;
     d.failure = std::move(failure);
-    d.chunks.clear();
   }
   by_user ? wake_session() : wake_user();
 }
@@ -101,6 +101,23 @@ void RemoteFlow::break_off(const Error& error, std::uint64_t code) {
   wake_session();
 }
 
+void RemoteFlow::tell_undelivered(std::size_t n) {
+  std::lock_guard lock(up_.mutex);
+  undelivered_ = n;
+}
+
+std::size_t RemoteFlow::undelivered() {
+  std::size_t by_flow = 0, waiting = 0;
+  {
+    std::lock_guard lock(up_.mutex);
+    if (up_.failure) return 0;
+    by_flow = undelivered_;
+    waiting = up_.outstanding;
+  }
+  if (by_flow > 0) up_.consumer.post([self = shared_from_this()] { self->asked_.wake_all(); });
+  return waiting + by_flow;
+}
+
 std::optional<RemoteFlow::Failure> RemoteFlow::failure_of(const Direction& d) const {
   std::lock_guard lock(d.mutex);
   return d.failure;
@@ -123,12 +140,12 @@ Task<Result<RemoteFlow::Chunk>> RemoteFlow::pop(Direction& d) {
   for (;;) {
     {
       std::lock_guard lock(d.mutex);
-      if (d.failure) co_return std::unexpected(d.failure->error);
       if (!d.chunks.empty()) {
         Chunk chunk = std::move(d.chunks.front());
         d.chunks.pop_front();
         co_return chunk;
       }
+      if (d.failure) co_return std::unexpected(d.failure->error);
       if (d.finished) co_return Chunk{};
     }
     co_await d.data.wait();
@@ -147,7 +164,7 @@ class RemoteStream final : public net::MuxStream {
   }
 
   Task<Result<Bytes>> peek() override {
-    if (auto failed = remote_->failure_of(remote_->down_)) co_return std::unexpected(failed->error);
+    if (aborted_) co_return fail(Code::cancelled, "aborted by this side");
     while (read_.size == at_ && !ended_) {
       auto next = co_await remote_->pop(remote_->down_);
       if (!next) co_return std::unexpected(next.error());
@@ -200,7 +217,10 @@ class RemoteStream final : public net::MuxStream {
     remote_->finish(remote_->up_);
     return {};
   }
-  void abort(std::uint64_t code) override { remote_->break_off(Error(Code::cancelled, "aborted by this side"), code); }
+  void abort(std::uint64_t code) override {
+    aborted_ = true;
+    remote_->break_off(Error(Code::cancelled, "aborted by this side"), code);
+  }
 
   std::optional<std::uint64_t> peer_code() const override {
     for (const RemoteFlow::Direction* d : {&remote_->down_, &remote_->up_})
@@ -225,12 +245,13 @@ class RemoteStream final : public net::MuxStream {
     std::lock_guard lock(remote_->up_.mutex);
     return remote_->up_.outstanding;
   }
+  std::size_t undelivered() const override { return remote_->undelivered(); }
 
  private:
   std::shared_ptr<RemoteFlow> remote_;
   RemoteFlow::Chunk read_, write_;
   std::size_t at_ = 0;
-  bool ended_ = false, shut_ = false;
+  bool ended_ = false, shut_ = false, aborted_ = false;
 };
 
 std::unique_ptr<net::MuxStream> RemoteFlow::handle() { return std::make_unique<RemoteStream>(shared_from_this()); }
@@ -245,6 +266,7 @@ class RemoteFlow::Carrier {
     const Error gone(Code::closed, "the session is over");
     if (!down_done_) remote_.fail(remote_.down_, {gone, std::nullopt});
     if (!up_done_) remote_.fail(remote_.up_, {gone, std::nullopt});
+    remote_.tell_undelivered(0);  // nobody knows any more
   }
 
   Task<void> run() {
@@ -252,6 +274,7 @@ class RemoteFlow::Carrier {
     tasks_.spawn(down());
     tasks_.spawn(watch_flow());
     tasks_.spawn(watch_user());
+    tasks_.spawn(answer());
     if (flow_.has_datagrams()) tasks_.spawn(RemoteDatagrams::carry(remote_.datagrams_, flow_));
     co_await tasks_.done();
   }
@@ -290,6 +313,7 @@ class RemoteFlow::Carrier {
         stopped(written.error());
         co_return;
       }
+      remote_.tell_undelivered(flow_.undelivered());
       remote_.release(remote_.up_, size);
     }
   }
@@ -322,6 +346,13 @@ class RemoteFlow::Carrier {
   Task<void> watch_flow() {
     Error why = co_await flow_.broken();
     stopped(why);
+  }
+
+  Task<void> answer() {
+    for (;;) {
+      co_await remote_.asked_.wait();
+      remote_.tell_undelivered(flow_.undelivered());
+    }
   }
 
   // And what they do not see while they wait for the flow.

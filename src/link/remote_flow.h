@@ -28,6 +28,7 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
         down_(session, user),
         broken_(user),
         left_(session),
+        asked_(session),
         datagrams_(std::make_shared<RemoteDatagrams>(user, session)) {}
 
   // On the user's loop: the handle. Once.
@@ -62,7 +63,7 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
     std::size_t outstanding = 0;     // produced and not consumed
     bool finished = false;           // nothing follows the chunks
     bool unread = false;             // the consumer wants no more
-    std::optional<Failure> failure;  // nothing comes any more; chunks before it are dropped
+    std::optional<Failure> failure;  // nothing is produced any more; what the peer had sent before is still consumed
     bool waking_consumer = false, waking_producer = false, producer_waits = false;
   };
   class Carrier;
@@ -81,6 +82,10 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
   // Whoever waits there for anything.
   void wake_user();
   void wake_session();
+  // On the session's loop: what the flow has not delivered.
+  void tell_undelivered(std::size_t n);
+  // On the user's loop: what the user has written and the peer's transport may not have; that of the flow as it was told last.
+  std::size_t undelivered();
 
   // Waits until something can be produced; the failure if nothing ever will.
   Task<Result<void>> wait_room(Direction& d);
@@ -91,7 +96,9 @@ class RemoteFlow : public std::enable_shared_from_this<RemoteFlow> {
   Direction down_;                           // session to user
   WaitQueue broken_;                         // on the user's loop
   WaitQueue left_;                           // on the session's loop
+  WaitQueue asked_;                          // on the session's loop: what is undelivered is to be told again
   std::optional<std::uint64_t> broken_off_;  // under up_'s mutex
+  std::size_t undelivered_ = 0;              // by the flow; under up_'s mutex
   std::shared_ptr<RemoteDatagrams> datagrams_;
 };
 

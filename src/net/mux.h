@@ -27,7 +27,8 @@ class MuxStream {
   virtual ~MuxStream() = default;
 
   // Received bytes in place: at least one, or none once the peer has shut its half. Valid until the next call on this stream.
-  // Code::reset when the peer aborted (peer_code() tells why), Code::closed or timeout when the connection is over.
+  // Code::reset when the peer aborted (peer_code() tells why), after what had come in order before; Code::closed or timeout when the
+  // connection is over.
   virtual Task<Result<Bytes>> peek() = 0;
   // Gives the first `n` bytes of the last peek back; the peer may send as many more.
   virtual void consume(std::size_t n) = 0;
@@ -41,7 +42,7 @@ class MuxStream {
   // Our half is done: the peer reads the end after what was committed. Destroying the handle afterwards does not take that back; it
   // only tells the peer, if it is still sending, that nobody reads.
   virtual Result<void> shut() = 0;
-  // Both halves end at once; the peer's calls fail with Code::reset and see `code`.
+  // Both halves end at once; the peer's calls fail with Code::reset and see `code`. What is undelivered() may be lost.
   virtual void abort(std::uint64_t code) = 0;
 
   virtual std::optional<std::uint64_t> peer_code() const = 0;  // with which the peer aborted
@@ -53,6 +54,9 @@ class MuxStream {
   virtual bool has_room() const = 0;
   // Committed bytes that have not left for the first time.
   virtual std::size_t unsent() const = 0;
+  // Committed bytes that the peer's transport may not have yet; 0 also when they never will be delivered, because the peer has aborted or
+  // the connection is over. For those who are to abort and must lose nothing.
+  virtual std::size_t undelivered() const = 0;
 };
 
 // How a connection ended.

@@ -150,6 +150,7 @@ inline Task<void> mux_aborts(MuxConnection& opener, MuxConnection& acceptor) {
   auto other = co_await mux_accept(acceptor);
   auto read = co_await other->peek();
   EXPECT_TRUE(read);
+  other->consume(read->size());
   one->abort(7);
   auto own = co_await one->peek();
   EXPECT_EQ(own.error().code(), Code::cancelled);
@@ -163,6 +164,70 @@ TEST_P(MuxContract, AnAbortAndItsCodeReachThePeer) {
   run(mux_aborts(edge(), cloud()));
   run(mux_aborts(cloud(), edge()));
 }
+
+inline Task<void> mux_write(MuxStream& stream, std::size_t size) {
+  const std::vector<std::byte> bytes = pattern(size);
+  auto written = co_await stream.write(bytes);
+  EXPECT_TRUE(written) << written.error().describe();
+}
+inline Task<void> mux_aborts_once_delivered(Loop& loop, MuxConnection& opener, MuxConnection& acceptor) {
+  constexpr std::size_t kSize = 2'000'000;
+  auto one = co_await mux_open(opener);
+  EXPECT_EQ(one->undelivered(), 0u);
+  Scope writing(loop);
+  writing.spawn(mux_write(*one, kSize));
+  auto other = co_await mux_accept(acceptor);
+  co_await loop.sleep(1s);
+  EXPECT_GT(one->undelivered(), 0u) << "the window is smaller";
+  std::vector<std::byte> all;
+  while (writing.size() > 0 || one->undelivered() > 0) {
+    auto bytes = co_await other->peek();
+    EXPECT_TRUE(bytes && !bytes->empty());
+    if (!bytes || bytes->empty()) co_return;
+    all.insert(all.end(), bytes->begin(), bytes->end());
+    other->consume(bytes->size());
+    co_await loop.sleep(1ms);
+  }
+  EXPECT_LT(all.size(), kSize) << "delivered, and not all of it read";
+  one->abort(9);
+  EXPECT_EQ(one->undelivered(), 0u);
+  Error why = co_await other->broken();
+  EXPECT_EQ(why.code(), Code::reset);
+  EXPECT_EQ(other->undelivered(), 0u);
+  for (;;) {
+    auto bytes = co_await other->peek();
+    EXPECT_FALSE(bytes && bytes->empty()) << "an abort is no end";
+    if (bytes && bytes->empty()) co_return;
+    if (!bytes) {
+      EXPECT_EQ(bytes.error().code(), Code::reset);
+      break;
+    }
+    all.insert(all.end(), bytes->begin(), bytes->end());
+    other->consume(bytes->size());
+  }
+  EXPECT_EQ(all.size(), kSize);
+  EXPECT_TRUE(all == pattern(kSize));
+  EXPECT_EQ(other->peer_code(), 9u);
+}
+TEST_P(MuxContract, WhatWasDeliveredBeforeAnAbortIsReadBeforeIt) {
+  run(mux_aborts_once_delivered(loop(), edge(), cloud()));
+  run(mux_aborts_once_delivered(loop(), cloud(), edge()));
+}
+
+inline Task<void> mux_closes_unread(Loop& loop, MuxConnection& by, MuxConnection& peer) {
+  auto one = co_await mux_open(by);
+  co_await mux_send(*one, 20'000);
+  auto other = co_await mux_accept(peer);
+  co_await loop.sleep(1s);
+  EXPECT_EQ(one->undelivered(), 0u);
+  by.close(0, "gone");
+  const MuxClose how = co_await peer.closed();
+  EXPECT_TRUE(how.by_peer);
+  co_await loop.sleep(1min);
+  auto got = co_await mux_read(*other);
+  EXPECT_TRUE(!got || *got == 20'000) << *got << " bytes, and an end";
+}
+TEST_P(MuxContract, WhatIsNotReadWhenTheConnectionEndsIsNoEnd) { run(mux_closes_unread(loop(), edge(), cloud())); }
 
 inline Task<void> mux_lets_go(MuxConnection& opener, MuxConnection& acceptor) {
   auto one = co_await mux_open(opener);

@@ -1,7 +1,9 @@
 #include "net/socket_stream.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 
@@ -146,6 +148,16 @@ void SocketStream::reset() {
   if (!fd_.valid()) return;
   events_.reset();  // who waits is woken and finds the descriptor closed
   close_with_reset(fd_);
+}
+
+std::size_t SocketStream::undelivered() const {
+  int waiting = 0;
+  if (!fd_.valid() || failure_ || ::ioctl(fd_.get(), SIOCOUTQ, &waiting) != 0 || waiting <= 0) return 0;
+  // The kernel counts on when the peer has broken off.
+  std::uint8_t state = 0;  // tcp_info's first member
+  socklen_t size = sizeof(state);
+  const bool tcp = ::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &state, &size) == 0;
+  return tcp && state == TCP_CLOSE ? 0 : static_cast<std::size_t>(waiting);
 }
 
 }  // namespace fairlead::net

@@ -26,6 +26,7 @@ class SocketStream final : public Stream {
   Result<void> shut() override;
   void end_was_told() override { got_end_ = true; }
   void reset() override;
+  std::size_t undelivered() const override;
   // It is to carry many conversations: the kernel holds little that it cannot send yet, so that what is urgent waits for little.
   void carry_many();
   std::unique_ptr<Incoming> release() override;

@@ -43,8 +43,11 @@ class Stream {
   // What the stream carries has said that the peer is done (TLS's close_notify): nothing more is read, and destroying is orderly as if
   // the end had been read here.
   virtual void end_was_told() = 0;
-  // Breaks off at once, dropping what was not sent: the peer sees a reset. The Stream is closed after this.
+  // Breaks off at once, dropping what is undelivered(): the peer sees a reset. The Stream is closed after this.
   virtual void reset() = 0;
+  // Bytes (of TLS: of its records) that were written and wait in this host still; 0 also when they never will be delivered, because the
+  // peer has broken off. For those who are to reset and must lose nothing.
+  virtual std::size_t undelivered() const = 0;
   // Gives an open connection up for another loop to adopt; this is closed then. Nobody may wait in it. Null, and nothing happens, where
   // more than the kernel holds a part of the connection (TLS), or it is not whole any more.
   virtual std::unique_ptr<Incoming> release() { return nullptr; }

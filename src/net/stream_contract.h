@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "net/linger.h"
 #include "net/network_ground.h"
 #include "net/testing.h"
 #include "runtime/timer.h"
@@ -186,6 +187,42 @@ inline Task<void> reset_after_end(Ground& ground) {
   EXPECT_EQ(rest.size, 10u);
 }
 TEST_P(StreamContract, AnEndThatCameBeforeTheResetIsStillAnEnd) { ground_->run(reset_after_end(*ground_)); }
+
+inline Task<void> write_and_reset_once_delivered(Ground& ground, Stream& stream, std::size_t size) {
+  EXPECT_EQ(stream.undelivered(), 0u);
+  co_await write_pattern(stream, size);
+  co_await until_delivered(ground.loop(), stream, 30s);
+  EXPECT_EQ(stream.undelivered(), 0u);
+  stream.reset();
+}
+inline Task<void> reset_once_delivered(Ground& ground) {
+  constexpr std::size_t kSize = 20'000'000;  // more than a connection holds
+  StreamPair pair = co_await connected_pair(ground);
+  Rest got;
+  Scope scope(ground.loop());
+  scope.spawn(write_and_reset_once_delivered(ground, *pair.dialled, kSize));
+  co_await ground.loop().sleep(100ms);
+  scope.spawn(read_rest_into(*pair.accepted, got));
+  co_await scope.done();
+  EXPECT_EQ(got.size, kSize);
+  EXPECT_TRUE(got.intact);
+  EXPECT_FALSE(got.end);
+  if (!got.end) EXPECT_EQ(got.end.error().code(), Code::reset);
+}
+TEST_P(StreamContract, WhatWasDeliveredBeforeAResetIsReadBeforeIt) { ground_->run(reset_once_delivered(*ground_)); }
+
+inline Task<void> undeliverable(Ground& ground) {
+  StreamPair pair = co_await connected_pair(ground);
+  const std::vector<std::byte> bytes(64_KiB);
+  for (;;) {
+    auto n = pair.dialled->try_write(bytes);
+    if (!n || *n == 0) break;
+  }
+  pair.accepted->reset();
+  co_await pair.dialled->readable();
+  EXPECT_EQ(pair.dialled->undelivered(), 0u) << "nobody will have it";
+}
+TEST_P(StreamContract, WhatThePeerBrokeOffIsNotWaitedFor) { ground_->run(undeliverable(*ground_)); }
 
 inline Task<void> reset_under_own_reader(Ground& ground) {
   StreamPair pair = co_await connected_pair(ground);

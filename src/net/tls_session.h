@@ -55,7 +55,8 @@ class TlsSession {
   void seal_end();            // close_notify
   void seal_alert(int code);  // the alert that tells of GnuTLS's failure `code`
   Result<void> flush();
-  bool flushed() const { return out_at_ == out_.size(); }
+  bool flushed() const { return unflushed() == 0; }
+  std::size_t unflushed() const { return out_.size() - out_at_; }
 
   const std::optional<Error>& transport_failure() const { return transport_failure_; }
   // The first bytes that came.

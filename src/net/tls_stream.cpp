@@ -214,4 +214,9 @@ void TlsStream::reset() {
   transport().reset();  // wakes all who wait
 }
 
+std::size_t TlsStream::undelivered() const {
+  if (was_reset_ || failure_) return 0;
+  return (rest_is_flushed_ ? session_->unflushed() : 0) + transport().undelivered();
+}
+
 }  // namespace fairlead::net

@@ -22,6 +22,7 @@ class TlsStream final : public Stream {
   Result<void> shut() override;
   void end_was_told() override;
   void reset() override;
+  std::size_t undelivered() const override;
   const SocketAddress& peer() const override { return transport().peer(); }
   const SocketAddress& local() const override { return transport().local(); }
 

@@ -93,7 +93,7 @@ class EngineStream {
   Bytes peek() const;
   void consume(std::size_t n);                      // extends the stream's window, and grows it for a reader that drains
   bool at_end() const;                              // all was consumed and the peer is done
-  std::optional<std::uint64_t> reset_code() const;  // RESET_STREAM from the peer
+  std::optional<std::uint64_t> reset_code() const;  // RESET_STREAM from the peer; what had come in order before is still there
   bool overloaded() const;  // aborted by the engine, with `overload_code`, because memory ran out while this one held most unread bytes
 
   // Sending. `prepare` gives room in place, empty when `send_buffer` is unsent.
@@ -102,6 +102,7 @@ class EngineStream {
   void finish();          // FIN after what was committed
   bool has_room() const;  // prepare() would not be empty, unless memory is short
   std::size_t unsent() const;
+  std::size_t unacknowledged() const;                 // of what was committed; 0 once nothing is sent any more
   std::optional<std::uint64_t> stopped_code() const;  // STOP_SENDING from the peer
 
   void abort(std::uint64_t code);  // RESET_STREAM + STOP_SENDING, as far as each half is open

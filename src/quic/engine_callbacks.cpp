@@ -92,8 +92,7 @@ int stream_close(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t id, std::u
 int stream_reset(ngtcp2_conn*, std::int64_t, std::uint64_t, std::uint64_t code, void* user, void* stream_user) noexcept {
   EngineImpl& e = self(user);
   if (StreamImpl* s = stream_of(stream_user)) {
-    s->peer_reset = code;
-    s->receive.fail(e.memory);  // RFC 9000 3.2: what was not read is dropped
+    s->peer_reset = code;  // what was not read stays (RFC 9000 3.2 allows both): the peer waited until we had it
     // A peer that breaks off stops both halves, and ngtcp2 1.11 does not tell of STOP_SENDING. But a reset may only answer our own.
     if (!s->stop_reading && !(s->fin_sent && s->send.all_acknowledged())) {
       s->peer_stopped = code;

@@ -111,6 +111,7 @@ bool EngineStream::has_room() const {
   return s.writable() && s.send.unsent() < s.engine->send_limit(s);
 }
 std::size_t EngineStream::unsent() const { return in(*this).send.unsent(); }
+std::size_t EngineStream::unacknowledged() const { return in(*this).send.unacknowledged(); }
 std::optional<std::uint64_t> EngineStream::stopped_code() const { return in(*this).peer_stopped; }
 
 void EngineStream::abort(std::uint64_t code) {
@@ -343,6 +344,7 @@ void EngineImpl::free_stream(StreamImpl& s) {
 
 // The engine goes, the stream's user is not done. Its last chunks may be in use.
 void EngineImpl::orphan(StreamImpl& s) {
+  if (s.receive.size() > 0) s.fin_received = false;  // it will not be read up to the end
   s.receive.fail(memory);
   s.send.fail(memory);
   const std::size_t kept = s.receive.footprint() + s.send.footprint();

@@ -39,7 +39,8 @@ class SendBuffer {
   // Bytes that were committed and not acknowledged, from stream offset `from`. False when some are not here.
   bool read(std::uint64_t from, MutableBytes into) const;
   std::uint64_t unsent() const { return committed_ - sent_; }
-  bool all_acknowledged() const { return acknowledged_ == committed_; }
+  std::uint64_t unacknowledged() const { return committed_ - acknowledged_; }
+  bool all_acknowledged() const { return unacknowledged() == 0; }
 
   // What fail() has left.
   std::size_t footprint() const { return head_ == nullptr ? 0 : head_->footprint(); }

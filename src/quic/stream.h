@@ -31,6 +31,7 @@ class Stream final : public net::MuxStream, public ListHook {
   Task<Error> broken() override;
   bool has_room() const override;
   std::size_t unsent() const override { return stream_.unsent(); }
+  std::size_t undelivered() const override { return broken_error() ? 0 : stream_.unacknowledged(); }
 
   // From the connection.
   void on_readable();

@@ -96,6 +96,7 @@ void Connection::pump(Side& from) {
     const bool shared_wire = way != nullptr && way->options().rate > 0;
     std::vector<std::byte> bytes(shared_wire ? std::min(kSegment, from.unsent.size()) : from.unsent.size());
     from.unsent.take(bytes);
+    from.in_flight += bytes.size();
     const bool end = from.shut && from.unsent.empty();
     from.sent_end = end;
     const TimePoint now = network_.loop().now();
@@ -114,6 +115,7 @@ void Connection::pump(Side& from) {
 }
 
 void Connection::segment_arrived(Side& to, const std::vector<std::byte>& bytes, bool end) {
+  other(to).in_flight -= bytes.size();
   if (!to.host->up()) {
     to.missed = true;
   } else if (to.closed) {

@@ -29,6 +29,7 @@ struct Side : ListHook {
   net::SocketAddress peer;
 
   ByteQueue unsent;
+  std::size_t in_flight = 0;    // sent and not yet arrived
   std::size_t outstanding = 0;  // written here and not yet read there
   bool shut = false;            // an end follows `unsent`
   bool sent_end = false;

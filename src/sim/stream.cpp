@@ -88,4 +88,9 @@ void Stream::reset() {
   connection_->reset(side_);
 }
 
+std::size_t Stream::undelivered() const {
+  if (side_.gone || was_reset_ || side_.reset_arrived) return 0;
+  return side_.unsent.size() + side_.in_flight;
+}
+
 }  // namespace fairlead::sim

@@ -21,6 +21,7 @@ class Stream final : public net::Stream {
   Result<void> shut() override;
   void end_was_told() override { got_end_ = true; }
   void reset() override;
+  std::size_t undelivered() const override;
   const net::SocketAddress& peer() const override { return side_.peer; }
   const net::SocketAddress& local() const override { return side_.local; }
 
