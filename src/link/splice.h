@@ -1,6 +1,7 @@
 // splice.h: joins a flow and a socket until both directions have ended or either side fails; the failure is passed on.
 //
-// Half-close is kept both ways. A reset of the socket aborts the flow with RESET, an abort of the flow resets the socket. No byte is
+// Half-close is kept both ways. A reset of the socket aborts the flow with RESET, an abort of the flow resets the socket: each once what
+// was read before has been delivered, as far as there is progress. Destroying the task breaks off both at once. No byte is
 // copied between here and there: the socket is read into the flow's send buffer and written from its receive buffer, and a buffer is
 // taken only when there is something to read, so that an idle connection holds none.
 #pragma once

@@ -5,6 +5,7 @@
 
 #include "link/link_world.h"
 #include "link/remote_peers.h"
+#include "net/linger.h"
 #include "net/testing.h"
 #include "quic/chunk.h"
 
@@ -28,7 +29,7 @@ class SpliceEgress final : public Egress {
       co_return;
     }
     auto accepted = co_await flow->accept();
-    if (!accepted) co_return;
+    static_cast<void>(accepted);
     SpliceEnd how = co_await splice(*flow, **socket);
     ends.push_back(how);
   }
@@ -102,7 +103,13 @@ class Splice : public ::testing::TestWithParam<bool> {
 
   const std::size_t chunks_before = quic::chunks_in_use();
   CapturedLog log;
-  LinkWorld world{sim::LinkOptions{.rtt = 20ms, .rate = 100'000'000}};
+  // A session that outlives the patience of a splice.
+  static WorldOptions options() {
+    WorldOptions options{.link = {.rtt = 20ms, .rate = 100'000'000}, .session = {.survive = 10min}};
+    options.quic.engine.idle_timeout = 11min;
+    return options;
+  }
+  LinkWorld world{options()};
   TestEdge& edge;
   SpliceEgress egress;
   HastyEgress hasty;
@@ -197,6 +204,213 @@ TEST_P(Splice, AFarSideThatLeavesAfterItsAnswerIsNoFailureForWhoHasSaidAll) {
   EXPECT_EQ(name(ends.front().code), name(FlowCode::ok));
 }
 
+// ---- a reset comes after what was said before it
+
+// A reset drops what its own host has not sent.
+Task<void> write_and_reset(Loop& loop, net::Stream& stream, std::size_t size) {
+  co_await net::write_pattern(stream, size);
+  co_await net::until_delivered(loop, stream, 1min);
+  stream.reset();
+}
+Task<void> write_for_ever(net::Stream& stream) {
+  const std::vector<std::byte> bytes(64_KiB);
+  for (;;) {
+    auto written = co_await stream.write(bytes);
+    if (!written) co_return;
+  }
+}
+Task<void> read_slowly(Loop& loop, net::Stream& stream, net::Rest& rest) {
+  std::vector<std::byte> buffer(16_KiB);
+  for (;;) {
+    auto n = co_await stream.read(buffer);
+    if (!n) rest.end = std::unexpected(n.error());
+    if (!n || *n == 0) co_return;
+    for (std::size_t i = 0; i < *n; i++) rest.intact = rest.intact && buffer[i] == net::pattern_at(rest.size + i);
+    rest.size += *n;
+    co_await loop.sleep(5ms);
+  }
+}
+
+class SpliceTail : public Splice {
+ protected:
+  static constexpr std::size_t kSize = 5'000'000, kSaid = 200'000;
+  // Slow and lossy between cloud and edge, slower still to the user.
+  SpliceTail() {
+    world.net.set_options(*world.cloud_host, *edge.host, {.rtt = 60ms, .jitter = 5ms, .loss = 0.02, .rate = 20'000'000});
+    world.net.set_options(user_host, *world.cloud_host, {.rtt = 40ms, .rate = 10'000'000});
+    connect();
+  }
+  void expect_all_and_a_reset(net::Stream& reader, std::size_t size) {
+    net::Rest got;
+    world.loop.run(read_slowly(world.loop, reader, got), 3min);
+    EXPECT_EQ(got.size, size);
+    EXPECT_TRUE(got.intact);
+    ASSERT_FALSE(got.end) << "a reset is no end";
+    EXPECT_EQ(got.end.error().code(), Code::reset);
+  }
+  // The link is silent, and `speaker` says something and resets: all of it was read and waits in the flow.
+  void speak_into_an_outage(net::Stream& speaker) {
+    world.net.set_up(*world.cloud_host, *edge.host, false);
+    world.loop.run(write_and_reset(world.loop, speaker, kSaid), 1s);
+    world.loop.run_for(1min);
+    EXPECT_TRUE(ends.empty() && egress.ends.empty());
+  }
+  void come_back() { world.net.set_up(*world.cloud_host, *edge.host, true); }
+  void expect_a_reset(net::Stream& reader) {
+    const net::Rest got = rest(reader);
+    ASSERT_FALSE(got.end);
+    EXPECT_EQ(got.end.error().code(), Code::reset);
+  }
+};
+
+TEST_P(SpliceTail, WhatTheServiceSaidArrivesBeforeItsReset) {
+  traffic.spawn(write_and_reset(world.loop, *service, kSize));
+  expect_all_and_a_reset(*user, kSize);
+  expect_over(FlowCode::reset, FlowCode::reset);
+  EXPECT_TRUE(ends.front().by_flow);
+  EXPECT_FALSE(egress.ends.front().by_flow);
+}
+
+TEST_P(SpliceTail, WhatTheUserSaidArrivesBeforeItsReset) {
+  traffic.spawn(write_and_reset(world.loop, *user, kSize));
+  expect_all_and_a_reset(*service, kSize);
+  expect_over(FlowCode::reset, FlowCode::reset);
+  EXPECT_FALSE(ends.front().by_flow);
+  EXPECT_TRUE(egress.ends.front().by_flow);
+}
+
+TEST_P(SpliceTail, AUserThatHasSaidAllHearsAllBeforeTheReset) {
+  world.loop.run(net::write_pattern_and_shut(*user, 100'000), 10s);
+  EXPECT_EQ(rest(*service).size, 100'000u);
+  traffic.spawn(write_and_reset(world.loop, *service, kSize));
+  expect_all_and_a_reset(*user, kSize);
+  expect_over(FlowCode::reset, FlowCode::reset);
+}
+
+TEST_P(SpliceTail, AServiceThatHasSaidAllHearsAllBeforeTheReset) {
+  world.loop.run(net::write_pattern_and_shut(*service, 100'000), 10s);
+  EXPECT_EQ(rest(*user).size, 100'000u);
+  traffic.spawn(write_and_reset(world.loop, *user, kSize));
+  expect_all_and_a_reset(*service, kSize);
+  expect_over(FlowCode::reset, FlowCode::reset);
+}
+
+// It is writing to the service that fails first, while much of what the service has said was not yet read from it.
+TEST_P(SpliceTail, WhatAServiceSaidThatIsBeingWrittenToArrivesBeforeItsReset) {
+  traffic.spawn(write_for_ever(*user));
+  world.loop.run_for(10s);  // until nothing goes any more: the service does not read
+  traffic.spawn(write_and_reset(world.loop, *service, kSize));
+  expect_all_and_a_reset(*user, kSize);
+  expect_over(FlowCode::reset, FlowCode::reset);
+  EXPECT_TRUE(egress.ends.front().message.starts_with("write")) << egress.ends.front().message;
+}
+
+TEST_P(SpliceTail, WhatAUserSaidThatIsBeingWrittenToArrivesBeforeItsReset) {
+  traffic.spawn(write_for_ever(*service));
+  world.loop.run_for(20s);
+  traffic.spawn(write_and_reset(world.loop, *user, kSize));
+  expect_all_and_a_reset(*service, kSize);
+  expect_over(FlowCode::reset, FlowCode::reset);
+}
+
+// It leaves before the edge has answered.
+TEST_P(SpliceTail, WhatAUserSaidThatIsGoneAtOnceReachesTheService) {
+  world.loop.run(net::write_pattern(*user, 10), 1s);
+  user->reset();
+  expect_all_and_a_reset(*service, 10);
+  expect_over(FlowCode::reset, FlowCode::reset);
+  ends.clear();
+  egress.ends.clear();
+  user = std::move(world.loop.run(user_host.connect({ip("192.0.2.1"), kEntrance}), 10s)).value();
+  world.loop.run(write_and_reset(world.loop, *user, 1000), 1s);
+  auto incoming = world.loop.run(service_listener->accept(), 10s);
+  service = edge.host->adopt(std::move(incoming).value());
+  expect_all_and_a_reset(*service, 1000);
+  expect_over(FlowCode::reset, FlowCode::reset);
+}
+
+TEST_P(SpliceTail, WhatTheServiceSaidOutlivesAnOutage) {
+  speak_into_an_outage(*service);
+  come_back();
+  expect_all_and_a_reset(*user, kSaid);
+  expect_over(FlowCode::reset, FlowCode::reset);
+}
+
+TEST_P(SpliceTail, WhatTheUserSaidOutlivesAnOutage) {
+  speak_into_an_outage(*user);
+  come_back();
+  expect_all_and_a_reset(*service, kSaid);
+  expect_over(FlowCode::reset, FlowCode::reset);
+}
+
+TEST_P(SpliceTail, ASessionThatEndsIsNotWaitedFor) {
+  speak_into_an_outage(*user);
+  edge.link->session()->end(wire::SessionCode::ok, "enough");
+  come_back();
+  world.loop.run_for(1s);  // the word of it comes with the next packet
+  EXPECT_EQ(ends.size(), 1u);
+  expect_a_reset(*service);
+  EXPECT_EQ(world.cloud_link->totals().flows_open, 0u);
+  EXPECT_EQ(quic::chunks_in_use(), chunks_before);
+}
+
+TEST_P(SpliceTail, WhatServesGoesWithItsSessionAlsoWhileItWaits) {
+  speak_into_an_outage(*service);
+  edge.link->session()->end(wire::SessionCode::ok, "enough");
+  world.loop.run_for(100ms);
+  EXPECT_EQ(edge.link->totals().flows_open, 0u);
+  come_back();
+  expect_a_reset(*user);
+  world.loop.run_for(1s);
+  EXPECT_EQ(ends.size(), 1u);
+  EXPECT_EQ(quic::chunks_in_use(), chunks_before);
+}
+
+// Bounded, and still no end.
+TEST_P(SpliceTail, ASilentLinkIsWaitedForForTwoMinutes) {
+  for (const bool by_service : {true, false}) {
+    SCOPED_TRACE(by_service ? "the service" : "the user");
+    std::vector<SpliceEnd>& ended = by_service ? egress.ends : ends;
+    speak_into_an_outage(by_service ? *service : *user);
+    world.loop.run_for(50s);
+    EXPECT_TRUE(ended.empty());
+    world.loop.run_for(20s);
+    EXPECT_EQ(ended.size(), 1u);
+    come_back();
+    expect_a_reset(by_service ? *user : *service);
+    expect_over(FlowCode::reset, FlowCode::reset);
+    ends.clear();
+    egress.ends.clear();
+    connect();
+  }
+}
+
+TEST_P(SpliceTail, AUserThatIsNotThereAnyMoreIsGivenUpInTheEnd) {
+  traffic.spawn(write_and_reset(world.loop, *service, kSize));
+  net::Rest got;
+  traffic.spawn(read_slowly(world.loop, *user, got));
+  world.loop.run_for(3s);
+  world.net.set_up(*world.cloud_host, user_host, false);
+  world.loop.run_for(5min);
+  EXPECT_LE(ends.size(), 1u);
+  world.net.set_up(*world.cloud_host, user_host, true);
+  world.loop.run_for(1min);
+  expect_over(FlowCode::reset, FlowCode::reset);
+  EXPECT_LE(got.size, kSize);
+  EXPECT_FALSE(got.end);
+}
+
+TEST_P(SpliceTail, DestroyedWhileItWaitsItBreaksOffAtOnce) {
+  speak_into_an_outage(*user);
+  ingress.cancel_now();
+  come_back();
+  expect_a_reset(*service);
+  world.loop.run_for(1s);
+  EXPECT_EQ(world.cloud_link->totals().flows_open, 0u);
+  EXPECT_EQ(edge.link->totals().flows_open, 0u);
+  EXPECT_EQ(quic::chunks_in_use(), chunks_before);
+}
+
 TEST_P(Splice, ARefusalResetsTheUser) {
   service_listener.reset();
   user = std::move(world.loop.run(user_host.connect({ip("192.0.2.1"), kEntrance}), 10s)).value();
@@ -277,7 +491,9 @@ TEST_P(Splice, DestroyedHalfWayItBreaksBothSidesOff) {
   EXPECT_EQ(world.cloud_link->totals().flows_open, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Loops, Splice, ::testing::Bool(), [](const auto& info) { return info.param ? "Remote" : "Direct"; });
+constexpr auto kNameOfLoops = [](const auto& info) { return info.param ? "Remote" : "Direct"; };
+INSTANTIATE_TEST_SUITE_P(Loops, Splice, ::testing::Bool(), kNameOfLoops);
+INSTANTIATE_TEST_SUITE_P(Loops, SpliceTail, ::testing::Bool(), kNameOfLoops);
 
 }  // namespace
 }  // namespace fairlead::link

@@ -1,9 +1,12 @@
 """A flow is a TCP connection: what one end does, the other sees."""
+import fcntl
 import hashlib
 import os
 import socket
 import struct
+import termios
 import threading
+import time
 
 import pytest
 
@@ -80,6 +83,50 @@ def test_reset_by_the_target_is_a_reset_at_the_client(way):
     reset(target)
     with pytest.raises(ConnectionResetError):
         client.recv(1)
+
+
+def unsent(connection):
+    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"1234"))[0]
+
+
+def said_before_a_reset(speaker, listener, size, pause):
+    """Lets `speaker` say so many bytes and reset, and reads them slowly: what came, once the reset has."""
+    payload = os.urandom(size)
+
+    def say():
+        speaker.settimeout(60)
+        speaker.sendall(payload)
+        netlab.until(lambda: unsent(speaker) == 0, 60, "all of it taken")  # a reset drops what its own kernel has not sent
+        reset(speaker)
+
+    speaking = threading.Thread(target=say)
+    speaking.start()
+    listener.settimeout(60)
+    heard = bytearray()
+    with pytest.raises(ConnectionResetError):
+        while piece := listener.recv(1 << 16):
+            heard += piece
+            time.sleep(pause)
+    speaking.join(60)
+    return bytes(heard) == payload, len(heard)
+
+
+def test_what_was_said_before_a_reset_arrives_before_it(way):
+    for said_by_target in (True, False):
+        client, target = way.pair()
+        speaker, listener = (target, client) if said_by_target else (client, target)
+        assert said_before_a_reset(speaker, listener, 8 * 2**20, 0.004) == (True, 8 * 2**20)
+        listener.close()
+
+
+def test_what_was_said_before_a_reset_arrives_over_a_slow_and_lossy_link(to_edge):
+    lab = to_edge.site.lab
+    if not lab.namespaced:
+        pytest.skip(lab.note)
+    netlab.link.replace(lab, "edge", "rtt=50ms loss=0.02 rate=20M queue=200")
+    client, target = to_edge.pair()
+    assert said_before_a_reset(target, client, 8 * 2**20, 0) == (True, 8 * 2**20)
+    client.close()
 
 
 def test_a_refused_connect_is_a_reset_at_once(way):

@@ -1,4 +1,5 @@
-// relay.h: joins two streams until both directions have ended or either fails; half-close is kept, a failure resets the other.
+// relay.h: joins two streams until both directions have ended or either fails; half-close is kept, a failure resets the
+// other once what was read before has been delivered, as far as there is progress.
 #pragma once
 #include <cstdint>
 
