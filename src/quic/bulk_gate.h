@@ -5,7 +5,7 @@
 //
 // Delay that does not go when bulk sends less is not bulk's queue: the way has become longer, or others fill it. Then bulk gives way no
 // further, and if it is much it is the base from then on, until some seconds later a shorter round trip is seen; unless much comes the
-// other way, too, as the peer's gate shortens that queue. Where the delay jitters more is let stand.
+// other way, too, as the peer's gate shortens that queue. What the delay jitters while little is in flight is let stand: it is the way's.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -29,20 +29,18 @@ class BulkGate {
   void update(TimePoint now, const Path& path) {
     if (target_ <= Duration::zero() || path.smoothed_rtt <= Duration::zero()) return;
     lowest_.add(now, path.latest_rtt);
-    least_ = std::min(least_, path.latest_rtt);
+    if (path.in_flight < kFloor) watch_jitter(path.latest_rtt);
     sum_ += path.latest_rtt;
     samples_++;
     most_ = std::max(most_, path.in_flight);
     if (now < next_) return;
     next_ = now + path.smoothed_rtt;
-    jitter_ += (sum_ / samples_ - least_ - jitter_) / 8;
     // What a cut has changed is seen a round trip later.
-    if (!std::exchange(settling_, false)) decide(now, least_, path.smoothed_rtt, path.received - received_);
+    if (!std::exchange(settling_, false)) decide(now, sum_ / samples_, path.received - received_);
     received_ = path.received;
-    least_ = Duration::max();
     sum_ = {};
     samples_ = 0;
-    most_ = path.in_flight;
+    most_before_ = std::exchange(most_, path.in_flight);
   }
   bool open(std::uint64_t in_flight) const { return in_flight < cap_; }
   void path_changed() { *this = BulkGate(target_); }
@@ -51,24 +49,29 @@ class BulkGate {
  private:
   static constexpr std::uint64_t kNone = UINT64_MAX;
   static constexpr std::uint64_t kFloor = 64 << 10;  // a slow start's worth; below that the estimate is noise
-  static constexpr Duration kOwnJitter = 6ms;        // so much the samples of a round trip differ by bulk's own ups and downs;
-  static constexpr int kJitters = 3;                 // of what is more, so much is let stand
+  static constexpr int kJitters = 3;                 // the mean of a round trip may be so many above the lowest
   static constexpr double kGrowth = 0.125;           // of the cap, a round trip, while there is no queue
   static constexpr double kCut = 0.5;                // in one step, at most
   static constexpr double kDeepest = 0.4;            // in all, while the delay does not show it
-  static constexpr int kMuch = 2;                    // targets
 
-  void decide(TimePoint now, Duration rtt, Duration smoothed, std::uint64_t received) {
-    const Duration goal = lowest_.value() + target_ + kJitters * std::max(jitter_ - kOwnJitter, Duration::zero());
+  void watch_jitter(Duration rtt) {
+    const Duration before = std::exchange(last_, rtt);
+    if (before > Duration::zero() && before != rtt) jitter_ += (std::max(before, rtt) - std::min(before, rtt) - jitter_) / 8;
+  }
+
+  // `rtt`: the mean of this round trip.
+  void decide(TimePoint now, Duration rtt, std::uint64_t received) {
+    const Duration goal = lowest_.value() + target_ + kJitters * jitter_;
     if (rtt <= goal) {
       cut_from_ = 0;
       if (cap_ != kNone && most_ > cap_ - cap_ / 8) cap_ += part(cap_, kGrowth * std::min(ratio(goal - rtt, target_), 1.0));
     } else if (cut_from_ != 0 && cap_ <= deepest() && !cuts_show(rtt, goal)) {
-      if (rtt < lowest_.value() + kMuch * target_ || received >= kFloor) return;
-      lowest_.replace(now, std::max(rtt, smoothed));
+      if (received >= kFloor) return;
+      lowest_.replace(now, rtt);
       cap_ = std::exchange(cut_from_, 0);
     } else if (most_ >= kFloor) {  // with less than that, whoever makes the queue, it is not bulk
-      const std::uint64_t used = std::min(cap_, most_);
+      // The delay is that of what was in flight a round trip ago, half as much where it doubles each time.
+      const std::uint64_t used = std::min(cap_, std::max(most_before_, most_ / 2));
       if (cut_from_ == 0) {
         cut_from_ = used;
         rtt_at_cut_ = rtt;
@@ -116,12 +119,13 @@ class BulkGate {
   Lowest lowest_;
   TimePoint next_{};
   // Of this round trip.
-  Duration least_ = Duration::max(), sum_{};
+  Duration sum_{};
   int samples_ = 0;
-  std::uint64_t most_ = 0;      // in flight
-  std::uint64_t received_ = 0;  // before it
+  std::uint64_t most_ = 0;  // in flight
+  // Before it.
+  std::uint64_t most_before_ = 0, received_ = 0;
 
-  Duration jitter_{};
+  Duration last_{}, jitter_{};  // of samples with little in flight
   // Since the first of the cuts that are under way; 0: none is.
   std::uint64_t cut_from_ = 0;
   Duration rtt_at_cut_{};

@@ -343,6 +343,22 @@ TEST(EnginePath, BulkLeavesTheQueueShort) {
   }
 }
 
+TEST(EnginePath, BulkBeginsWithAShortQueue) {
+  Scenario scenario;
+  scenario.path = {.delay = 25ms, .rate = 25'000'000, .queue = 500ms};
+  Pair pair(scenario);
+  ASSERT_TRUE(pair.connect());
+  Flood flood(pair, Priority::bulk);
+  pair.pump = [&] { flood.pump(); };
+  Duration above{};
+  for (int i = 0; i < 200; i++) {
+    pair.run_for(10ms);
+    if (pair.client.engine->stats().rtt > 50ms + 25ms) above += 10ms;
+  }
+  EXPECT_LT(above, 250ms);
+  EXPECT_GT(flood.received, 25'000'000u);
+}
+
 // The trap of any limit on bulk: under loss it must not spiral down.
 TEST(EnginePath, BulkKeepsTheLinkUnderLoss) {
   Scenario scenario;

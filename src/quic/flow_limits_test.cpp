@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "base/random.h"
+#include "base/time.h"
 #include "quic/black_hole.h"
 #include "quic/bulk_gate.h"
 #include "quic/receive_window.h"
@@ -161,6 +163,34 @@ TEST(BulkGate, AQueueThatOthersMakeDoesNotStarveBulk) {
   const std::uint64_t in_flight = settle(gate, {}, 1'300'000, now, 400);
   EXPECT_NEAR(static_cast<double>((Link{}.rtt(in_flight) - 50ms).count()), 12e6, 4e6)
       << "when the others have gone, its own queue is short";
+}
+
+// What is lost where a jitter is taken for a queue: by each round trip a part of the rest.
+TEST(BulkGate, JitterOfThePathCostsBulkLittle) {
+  for (const Duration jitter : {5ms, 20ms, 80ms}) {
+    SCOPED_TRACE(to_text(jitter));
+    BulkGate gate(12ms);
+    TimePoint now(1s);
+    Random chance(1);
+    const auto rounds = [&](std::uint64_t window, int count) {
+      double sum = 0;
+      for (int i = 0; i < count; i++) {
+        for (int part = 0; part < 20; part++) {
+          const std::uint64_t in_flight = std::min(window, gate.cap());
+          sum += static_cast<double>(in_flight) / 20;
+          gate.update(now,
+                      {.latest_rtt = 50ms + Duration(static_cast<std::int64_t>(chance.below(static_cast<std::uint64_t>(jitter.count())))),
+                       .smoothed_rtt = 50ms + jitter / 2,
+                       .in_flight = in_flight,
+                       .received = 0});
+          now += (50ms + jitter / 2) / 20;
+        }
+      }
+      return sum / count;
+    };
+    rounds(3'000, 4);
+    EXPECT_GT(rounds(600'000, 1000), 0.9 * 600'000);
+  }
 }
 
 TEST(BulkGate, DelayOfASessionThatIsIdleIsNotBulks) {
