@@ -45,7 +45,7 @@ struct EngineSettings {
   std::size_t connection_window = 16_MiB;  // extended on receipt, so that stalled readers do not stop the others
   std::size_t send_buffer = 256_KiB;       // unsent bytes of one stream before its writer waits; unacknowledged ones come on top
   std::uint64_t max_streams = 4096;        // that the peer may have open; extended as they close
-  Duration bulk_queue_target = 10ms;       // bulk is held back by queueing delay over the path's minimum, never by a share of the window
+  Duration bulk_queue_target = 12ms;       // bulk is held back by queueing delay over the path's minimum, never by a share of the window
   std::uint64_t overload_code = 0;         // with which the stream that holds most bytes is aborted when memory runs out
   bool pmtud = true;
   bool ecn = true;
