@@ -24,11 +24,6 @@ table inet router {{
 }}
 insert rule inet router through iifname "wan" ct status dnat accept
 """
-_BLOCK = f"""
-table inet blocked {{
-  chain through {{ type filter hook forward priority -10; udp dport {NODE_PORT} drop; udp sport {NODE_PORT} drop; }}
-}}
-"""
 
 
 class Place(World):
@@ -49,10 +44,10 @@ class Place(World):
 
     def block_udp(self):
         """The network between edge and cloud carries no UDP of the tunnel any more."""
-        self._router(_BLOCK)
+        self.lab.block(NODE_PORT)
 
     def unblock_udp(self):
-        self._router("delete table inet blocked\n")
+        self.lab.unblock()
 
     def _router(self, rules):
         namespace.tool(*self.lab.hosts["nat"].command(["nft", "-f", "-"]), stdin=rules)

@@ -114,6 +114,7 @@ CloudApp::~CloudApp() {
   for (std::size_t i = 0; i < loops_.size(); i++)
     if (strays_ && loops_[i]->endpoint) strays_->detach(LoopIndex(static_cast<std::uint16_t>(i)));
   for (auto& at : loops_) at->endpoint.reset();
+  for (auto& at : loops_) at->fallback.reset();
 }
 
 Result<void> CloudApp::build() {
@@ -152,6 +153,7 @@ Result<void> CloudApp::build() {
   copy_secret(secrets.ticket, derived.session_ticket);
   for (std::size_t i = 0; i < count; i++) TRY(build_loop(i, std::move((*sockets)[i]), secrets));
   for (auto& each : loops_) each->link->set_siblings(link_siblings_);
+  build_fallback({at.ip, loops_.front()->endpoint->local().port});
   std::vector<Plugins*> plugins;
   for (auto& each : loops_) plugins.push_back(each->plugins.get());
   for (auto& each : loops_) each->plugins->set_siblings(plugins);
@@ -201,6 +203,21 @@ Result<void> CloudApp::build_loop(std::size_t i, std::unique_ptr<net::DatagramSo
   at.tasks = std::make_unique<Scope>(at.loop);
   link_siblings_.push_back({&at.loop, at.link.get()});
   return {};
+}
+
+// Edges can do without: a port that is taken is no reason not to start.
+void CloudApp::build_fallback(const net::SocketAddress& at) {
+  if (config_.link.fallback == link::FallbackMode::off) return;
+  for (auto& each : loops_) {
+    auto listener = each->network.listen(at, {.reuse_port = loops_.size() > 1});
+    if (!listener) {
+      log::warn("cloud", "edges for which UDP does not get through are not taken: listen at {} (TCP): {}", at, listener.error());
+      return;
+    }
+    each->fallback =
+        std::make_unique<h2::Endpoint>(each->loop, each->network, fallback_settings(config_.link), memory_, config_.memory.session);
+    each->fallback->serve({trust_.credentials(), alpns()}, *std::move(listener));
+  }
 }
 
 // Without a section `kube` nothing of it listens, and an edge that asks for the API server is refused.
@@ -273,6 +290,7 @@ void CloudApp::run() {
   CloudLoop& main = *loops_.front();
   for (auto& at : loops_) {
     at->tasks->spawn(at->link->run());
+    if (at->fallback) at->tasks->spawn(at->link->run_fallback(*at->fallback));
     at->tasks->spawn(check_now_and_then(*at));
   }
   if (options_.handle_signals) main.tasks->spawn(read_signals(main.loop, [this](Signal signal) { on_signal(signal); }));
@@ -373,6 +391,7 @@ void CloudApp::reload_identity() {
   for (auto& at : loops_)
     at->loop.post([where = at.get(), credentials = identity->credentials] {
       where->endpoint->serve({credentials, alpns()});
+      if (where->fallback) where->fallback->serve({credentials, alpns()});
       where->link->check_sessions();
       where->link->tell_trust_changed();
     });

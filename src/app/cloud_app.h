@@ -47,6 +47,7 @@ class CloudApp final : private Inspect {
   CloudApp(Options options, CloudConfig config, FolderLock lock, pki::CloudIdentity identity, std::shared_ptr<const enrol::Issuing> issuing,
            std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
+  void build_fallback(const net::SocketAddress& at);
   Result<void> build_kube();
   Result<void> build_cluster();
   // Of what is known of a node to the kube plug-in. Any thread.

@@ -9,6 +9,7 @@
 #include "doctor/probe_server.h"
 #include "enrol/join_server.h"
 #include "enrol/renewal_egress.h"
+#include "h2/endpoint.h"
 #include "kube/directory.h"
 #include "link/cloud_link.h"
 #include "net/real_network.h"
@@ -24,6 +25,7 @@ struct CloudLoop {
   AsioLoop loop;
   net::RealNetwork network;
   std::unique_ptr<quic::Endpoint> endpoint;
+  std::unique_ptr<h2::Endpoint> fallback;  // null: there is none
   std::unique_ptr<Plugins> plugins;
   std::unique_ptr<enrol::JoinServer> joins;
   std::unique_ptr<enrol::RenewalEgress> renewals;

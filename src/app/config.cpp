@@ -42,6 +42,16 @@ void decode_link(Object& o, LinkConfig& link) {
   o.optional("maxStreams", route::in_range(link.max_streams, 16, 65'536));
 }
 
+void decode_proxy(const Field& f, EdgeConfig& config) {
+  std::string url;
+  decode(f, url);
+  config.proxy_of_environment = url == "environment";
+  if (url == "environment" || url == "none") return;
+  auto proxy = link::Proxy::parse(url);
+  if (proxy) config.proxy = *std::move(proxy);
+  if (!proxy) f.error("{}", proxy.error().message());
+}
+
 void decode_memory(const Field& f, MemoryConfig& memory) {
   {
     Object o(f);
@@ -101,10 +111,12 @@ Result<std::string> read_config(const std::filesystem::path& file) {
 // decode_config finds these by their argument.
 void decode(const Field& f, CloudConfig& config) {
   Object o(f);
-  o.optional("link", [&](const Field& link) {
-    Object l(link);
+  o.optional("link", [&](const Field& section) {
+    Object l(section);
     l.optional("listen", config.listen);
     decode_link(l, config.link);
+    l.optional("fallback",
+               route::one_of(config.link.fallback, {{"auto", link::FallbackMode::automatic}, {"off", link::FallbackMode::off}}));
   });
   o.optional("loops", route::in_range(config.loops, 1, 64));
   o.optional("join", [&](const Field& f) {
@@ -121,10 +133,14 @@ void decode(const Field& f, CloudConfig& config) {
 
 void decode(const Field& f, EdgeConfig& config) {
   Object o(f);
-  o.optional("link", [&](const Field& link) {
-    Object l(link);
+  o.optional("link", [&](const Field& section) {
+    Object l(section);
     l.optional("cloud", config.cloud);
     decode_link(l, config.link);
+    l.optional("fallback", route::one_of(config.link.fallback, {{"auto", link::FallbackMode::automatic},
+                                                                {"off", link::FallbackMode::off},
+                                                                {"only", link::FallbackMode::only}}));
+    l.optional("proxy", [&](const Field& f) { decode_proxy(f, config); });
   });
   o.optional("labels", config.labels);
   decode_common(o, config);
@@ -162,6 +178,14 @@ quic::EngineSettings engine_settings(const LinkConfig& link) {
   settings.keep_alive = link.keep_alive;
   settings.max_streams = link.max_streams;
   settings.overload_code = static_cast<std::uint64_t>(wire::FlowCode::overloaded);
+  return settings;
+}
+
+h2::EndpointSettings fallback_settings(const LinkConfig& link) {
+  h2::EndpointSettings settings;
+  settings.engine.idle_timeout = link.survive + 30s;
+  settings.engine.max_streams = static_cast<std::uint32_t>(link.max_streams);
+  settings.engine.overload_code = static_cast<std::uint64_t>(wire::FlowCode::overloaded);
   return settings;
 }
 

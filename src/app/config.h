@@ -9,6 +9,8 @@
 
 #include "app/kube_config.h"
 #include "base/log.h"
+#include "h2/endpoint.h"
+#include "link/fallback.h"
 #include "link/session.h"
 #include "net/address.h"
 #include "pki/authority.h"
@@ -30,6 +32,7 @@ struct LinkConfig {
   Duration keep_alive = 4s;     // a sign of life after so long without a packet
   Duration open_timeout = 10s;  // to open a flow, service included
   std::uint64_t max_streams = 16'384;
+  link::FallbackMode fallback = link::FallbackMode::automatic;  // where UDP does not get through: TLS over TCP
 };
 
 struct MemoryConfig {
@@ -72,6 +75,8 @@ struct CloudConfig : Config {
 struct EdgeConfig : Config {
   EdgeConfig() { memory = {.process = 256_MiB, .reserve = 16_MiB}; }
   std::optional<net::HostPort> cloud;
+  std::optional<link::Proxy> proxy;  // for the fallback
+  bool proxy_of_environment = true;  // unless `proxy` is set
   route::Labels labels;
   EdgeKubeConfig kube;
 };
@@ -90,5 +95,6 @@ std::string_view routes_readme();
 
 link::SessionOptions session_options(const LinkConfig& link);
 quic::EngineSettings engine_settings(const LinkConfig& link);
+h2::EndpointSettings fallback_settings(const LinkConfig& link);
 
 }  // namespace fairlead::app

@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -125,6 +126,24 @@ TEST(Config, WhatIsWrongIsNamedWithLineAndField) {
     EXPECT_NE(config.error().describe().find(c.place), std::string::npos) << config.error().describe();
     EXPECT_NE(config.error().describe().find(c.word), std::string::npos) << config.error().describe();
   }
+}
+
+TEST(Config, TheFallbackAndItsProxy) {
+  const auto edge = [](const char* link) { return parse_edge_config("config.yaml", fmt::format("link: {{{}}}", link)); };
+  EXPECT_EQ(edge("").value().link.fallback, link::FallbackMode::automatic);
+  EXPECT_EQ(edge("fallback: off").value().link.fallback, link::FallbackMode::off);
+  EXPECT_EQ(edge("fallback: only").value().link.fallback, link::FallbackMode::only);
+  EXPECT_FALSE(parse_cloud_config("config.yaml", "link: {fallback: only}"));
+
+  EXPECT_TRUE(edge("").value().proxy_of_environment);
+  EXPECT_TRUE(edge("proxy: environment").value().proxy_of_environment);
+  EXPECT_FALSE(edge("proxy: none").value().proxy_of_environment);
+  const EdgeConfig given = edge("proxy: \"http://ann:hidden@proxy.example:8080\"").value();
+  EXPECT_FALSE(given.proxy_of_environment);
+  EXPECT_EQ(given.proxy->at.to_text(), "proxy.example:8080");
+  const auto wrong = edge("proxy: \"socks5://ann:hidden@proxy.example:8080\"");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().describe().find("hidden"), std::string::npos) << wrong.error().describe();
 }
 
 TEST(Config, LimitsAreKeptAtTheLimitAndOnePast) {

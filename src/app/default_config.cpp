@@ -7,13 +7,14 @@ std::string_view default_cloud_config() {
 # SIGHUP, or a new start, puts a change in force.
 
 #link:
-#  listen: "[::]:8443"     # where edges dial, UDP
+#  listen: "[::]:8443"     # where edges dial, UDP and, for `fallback`, TCP
 #  congestion: bbr         # or cubic
 #  survive: 2m             # a silent session is given up after so long
 #  suspectAfter: 2s        # with an answer due: new flows fail at once after so long a silence
 #  keepAlive: 4s           # a sign of life after so long without a packet
 #  openTimeout: 10s        # to open a flow, the far service included
 #  maxStreams: 16384       # flows that an edge may have open at once on one session
+#  fallback: auto          # edges for which UDP does not get through are taken over TCP; or off
 
 #loops: 2                  # threads; one for each core unless it is set
 
@@ -72,6 +73,8 @@ std::string_view default_edge_config() {
 #  keepAlive: 4s           # a sign of life after so long without a packet
 #  openTimeout: 10s        # to open a flow, the far service included
 #  maxStreams: 16384       # flows that the cloud may have open at once
+#  fallback: auto          # TLS over TCP while UDP does not get through; or off, or only
+#  proxy: environment      # on the way of the fallback: HTTPS_PROXY and NO_PROXY say; or none, or http://USER:PASSWORD@HOST:PORT
 
 #labels: {}                # of this node, for nodeSelector of Backends
 

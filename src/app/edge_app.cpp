@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "app/metrics.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -88,6 +90,7 @@ EdgeApp::~EdgeApp() {
   tasks_.reset();
   plugins_->end_ingresses();
   link_.reset();
+  fallback_.reset();
 }
 
 Result<void> EdgeApp::build() {
@@ -109,6 +112,7 @@ Result<void> EdgeApp::build() {
                               .boot = BootId(pki::random_u64()),
                               .software = software(),
                               .on_trust_changed = [this] { renewer_->wake(); }});
+  TRY(build_fallback());
   certificates_ = std::make_unique<EdgeCertificates>(loop_, options_.dir, trust_);
   renewer_ = std::make_unique<enrol::Renewer>(loop_, *link_, *certificates_, node_);
   plugins_->make_ingresses(*link_, *no_nodes_, backend_states_, true);
@@ -119,6 +123,19 @@ Result<void> EdgeApp::build() {
 
   admin_ = std::make_unique<admin::Server>(network_, pages_);
   return listen_for_admin(*admin_, loop_, network_, options_.dir, config_);
+}
+
+Result<void> EdgeApp::build_fallback() {
+  if (link_config_.fallback == link::FallbackMode::off) return {};
+  link::FallbackOptions options{.mode = link_config_.fallback, .proxy = config_.proxy};
+  if (config_.proxy_of_environment) {
+    auto proxy = link::proxy_of_environment(options_.cloud->host, [](const char* name) { return std::getenv(name); });
+    if (!proxy) return fail(Error::wrap("HTTPS_PROXY", proxy.error()));
+    options.proxy = *std::move(proxy);
+  }
+  fallback_ = std::make_unique<h2::Endpoint>(loop_, network_, fallback_settings(link_config_), memory_, memory_config_.session);
+  link_->set_fallback(*fallback_, std::move(options));
+  return {};
 }
 
 Result<std::unique_ptr<quic::Endpoint>> EdgeApp::make_endpoint(const net::SocketAddress& cloud) {

@@ -43,6 +43,7 @@ class EdgeApp final : private Inspect {
 
   EdgeApp(Options options, EdgeConfig config, FolderLock lock, pki::EdgeIdentity identity, std::unique_ptr<observe::AccessLog> access_log);
   Result<void> build();
+  Result<void> build_fallback();
   Result<std::unique_ptr<quic::Endpoint>> make_endpoint(const net::SocketAddress& cloud);
   void on_signal(Signal signal);
   Task<void> shut_down();
@@ -75,6 +76,7 @@ class EdgeApp final : private Inspect {
   std::unique_ptr<NoNodes> no_nodes_;
   std::unique_ptr<Plugins> plugins_;
   std::unique_ptr<doctor::DoctorEgress> doctor_;
+  std::unique_ptr<h2::Endpoint> fallback_;  // null: there is none
   std::unique_ptr<link::EdgeLink> link_;
   std::unique_ptr<EdgeCertificates> certificates_;
   std::unique_ptr<enrol::Renewer> renewer_;

@@ -17,6 +17,13 @@ void gauge(observe::Registry& registry, LoopIndex loop, const char* name, const 
 void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals& t) {
   gauge(registry, loop, "fairlead_sessions", "Sessions that are up.", static_cast<double>(t.sessions));
   gauge(registry, loop, "fairlead_sessions_suspect", "Sessions that are silent while an answer is due.", static_cast<double>(t.suspect));
+  const auto carriers = [&](const char* transport, std::uint64_t n) {
+    registry.gauge(loop, {"fairlead_carriers", "Sessions that are up, by what carries them.", {{"transport", transport}}})
+        .set(static_cast<double>(n));
+  };
+  carriers("quic", t.sessions - t.over_tcp);
+  carriers("h2", t.over_tcp);
+  count(registry, loop, "fairlead_fallbacks_total", "Sessions over TCP that began.", t.fallbacks);
   gauge(registry, loop, "fairlead_flows_open", "Flows that are open.", static_cast<double>(t.flows_open));
   count(registry, loop, "fairlead_flows_opened_total", "Flows opened, by either side.", t.flows_opened);
   count(registry, loop, "fairlead_flows_refused_total", "Flows refused, by either side.", t.flows_refused);

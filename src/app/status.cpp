@@ -84,8 +84,12 @@ std::string rules_text(const json::object& status) {
 }
 
 std::vector<std::string> carrier_cells(const json::object& o) {
-  return {fmt::format("{:.1f} ms", number_of(o, "rtt_ms")), fmt::format("{:.2f} %", number_of(o, "loss") * 100),
-          bytes_text(number_of(o, "bytes_in")), bytes_text(number_of(o, "bytes_out")), fmt::format("{:.0f}", number_of(o, "flows"))};
+  return {text_of(o, "transport"),
+          fmt::format("{:.1f} ms", number_of(o, "rtt_ms")),
+          fmt::format("{:.2f} %", number_of(o, "loss") * 100),
+          bytes_text(number_of(o, "bytes_in")),
+          bytes_text(number_of(o, "bytes_out")),
+          fmt::format("{:.0f}", number_of(o, "flows"))};
 }
 
 }  // namespace
@@ -130,6 +134,8 @@ std::string edge_status_json(const NodeName& node, const link::EdgeStatus& statu
   cloud["address"] = status.address.to_text();
   cloud["attempts"] = status.attempts;
   cloud["last_error"] = foreign_text(status.last_error);
+  if (!status.last_fallback_error.empty()) cloud["last_fallback_error"] = foreign_text(status.last_fallback_error);
+  if (!status.transport.empty()) cloud["transport"] = status.transport;
   if (status.carrier) add_carrier(cloud, *status.carrier, *status.flows);
   json::object o{{"role", "edge"}, {"node", node.value()}};
   o["cloud"] = std::move(cloud);
@@ -144,7 +150,7 @@ Result<std::string> status_text(std::string_view text) {
   const json::object& status = value.get_object();
   std::vector<std::vector<std::string>> rows;
   if (const json::value* nodes = status.if_contains("nodes"); nodes != nullptr && nodes->is_array()) {
-    rows.push_back({"NODE", "STATE", "SINCE", "ADDRESS", "RTT", "LOSS", "IN", "OUT", "FLOWS"});
+    rows.push_back({"NODE", "STATE", "SINCE", "ADDRESS", "BY", "RTT", "LOSS", "IN", "OUT", "FLOWS"});
     for (const json::value& v : nodes->get_array()) {
       if (!v.is_object()) continue;
       const json::object& n = v.get_object();
@@ -161,7 +167,7 @@ Result<std::string> status_text(std::string_view text) {
   const json::value* cloud = status.if_contains("cloud");
   if (cloud == nullptr || !cloud->is_object()) return fail(Code::invalid, "the answer is not a status");
   const json::object& c = cloud->get_object();
-  rows.push_back({"NODE", "CLOUD", "STATE", "SINCE", "RTT", "LOSS", "IN", "OUT", "FLOWS"});
+  rows.push_back({"NODE", "CLOUD", "STATE", "SINCE", "BY", "RTT", "LOSS", "IN", "OUT", "FLOWS"});
   std::vector<std::string> row{text_of(status, "node"), text_of(c, "host"), text_of(c, "state"), text_of(c, "since")};
   if (c.contains("rtt_ms"))
     for (std::string& cell : carrier_cells(c)) row.push_back(std::move(cell));

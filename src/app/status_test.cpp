@@ -73,8 +73,8 @@ TEST(Status, ForPeopleHasOneLineANode) {
   const std::string text =
       status_text(cloud_status_json({{node("edge-a"), here()}, {node("edge-b"), gone}}, {session("edge-a")}, {}, {})).value();
   EXPECT_THAT(text, HasSubstr("NODE    STATE  SINCE"));
-  EXPECT_THAT(text, HasSubstr("\nedge-a  live   2026-11-25T00:00:00.000Z  192.0.2.7:4000  12.5 ms"));
-  EXPECT_THAT(text, HasSubstr("1.50 %"));
+  EXPECT_THAT(text, HasSubstr("\nedge-a  live   2026-11-25T00:00:00.000Z  192.0.2.7:4000  quic  "));
+  EXPECT_THAT(text, HasSubstr("  12.5 ms  1.50 %  1000 B"));
   EXPECT_THAT(text, HasSubstr("\nedge-b  gone   2026-11-25T00:00:00.000Z  192.0.2.7:4000  the edge is shutting down\n"));
   EXPECT_THAT(status_text(cloud_status_json({}, {}, {}, {})).value(), HasSubstr("no node has connected yet"));
 }
@@ -108,17 +108,19 @@ TEST(Status, OfAnEdgeTellsOfItsCloud) {
   edge.state = link::EdgeState::connected;
   edge.carrier = net::MuxStats{.rtt = 20ms};
   edge.flows = link::FlowTally{.open = 2};
+  edge.transport = "h2";
   const json::value connected = json::parse(edge_status_json(node("edge-a"), edge, {}, {}));
   EXPECT_EQ(connected.at("node"), "edge-a");
   EXPECT_TRUE(connected.at("cloud").at("connected").as_bool());
   EXPECT_EQ(connected.at("cloud").at("rtt_ms"), 20.0);
   EXPECT_EQ(connected.at("cloud").at("flows"), 2);
+  EXPECT_EQ(connected.at("cloud").at("transport"), "h2");
 
   edge.state = link::EdgeState::suspect;
   const std::string suspect = edge_status_json(node("edge-a"), edge, {}, {});
   EXPECT_FALSE(json::parse(suspect).at("cloud").at("connected").as_bool());
   EXPECT_THAT(status_text(suspect).value(), HasSubstr("suspect"));
-  EXPECT_THAT(status_text(suspect).value(), HasSubstr("20.0 ms"));
+  EXPECT_THAT(status_text(suspect).value(), HasSubstr("h2  20.0 ms"));
 }
 
 TEST(Status, WhatAPeerSaidAtItsEndNeitherBreaksTheJsonNorSteersATerminal) {

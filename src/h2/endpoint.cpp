@@ -95,7 +95,8 @@ Task<Result<std::unique_ptr<net::MuxConnection>>> Endpoint::connect(std::unique_
 
 void Endpoint::stop_serving() {
   stopped_ = true;
-  serving_.cancel();
+  serving_.cancel_now();
+  listener_.reset();  // who dials is refused at once
   accepted_queue_.wake_all();
 }
 

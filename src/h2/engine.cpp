@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxAnswersQueued = 1000;  // to PING and SETTINGS
 constexpr std::size_t kMaxSettings = 32;
 constexpr std::uint64_t kResetsAtOnce = 10'000, kResetsPerSecond = 2'000;
+constexpr std::uint64_t kPingFrame = 17;         // bytes, of its answer too
 constexpr std::uint32_t kMaxHeaderList = 8_KiB;  // a request of ours has 150 bytes
 
 std::string text_of(const std::uint8_t* text, std::size_t size) { return {reinterpret_cast<const char*>(text), size}; }
@@ -75,7 +76,7 @@ struct Engine::Callbacks {
       case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 || !e.ping_out_) break;
         e.ping_out_ = false;
-        e.acknowledged_ = e.sent_at_ping_;
+        e.acknowledged_ = e.said_at_ping_;
         e.measured(e.now_ - e.pinged_);
         break;
       case NGHTTP2_GOAWAY: {
@@ -115,6 +116,7 @@ struct Engine::Callbacks {
 
   static int sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Engine& e = self(user);
+    if (frame->hd.type == NGHTTP2_PING) e.pings_ += kPingFrame;
     if (frame->hd.type == NGHTTP2_GOAWAY && !e.goaway_said_) {
       e.end({.by_peer = false,
              .orderly = false,
@@ -235,7 +237,7 @@ TimePoint Engine::deadline() const {
   if (close_info_) return TimePoint::max();
   TimePoint at = ask_memory_at_;
   if (ping_out_) return std::min(at, heard_ + settings_.idle_timeout);
-  const bool unanswered = stats_.bytes_sent > acknowledged_;
+  const bool unanswered = said() > acknowledged_;
   return std::min(at, pinged_ + (unanswered ? settings_.probe : settings_.keep_alive));
 }
 
@@ -245,14 +247,7 @@ void Engine::expire(TimePoint now) {
   if (ping_out_ && now - heard_ >= settings_.idle_timeout)
     return end({.by_peer = false, .orderly = false, .code = 0, .application = false, .reason = {}});
   if (!ping_out_ && now >= deadline()) ping_wanted_ = true;
-  if (now < ask_memory_at_) return;
-  ask_memory_at_ = TimePoint::max();
-  for (OwnedHook& hook : all_) {
-    EngineStream& s = static_cast<EngineStream&>(hook);
-    if (!std::exchange(s.refused_memory_, false)) continue;
-    s.wants_room_ = false;
-    if (s.user != nullptr) events_.on_writable(s);
-  }
+  if (now >= ask_memory_at_) offer_room();
 }
 
 void Engine::goaway(std::uint32_t code, std::string_view reason) {
@@ -276,8 +271,9 @@ void Engine::refuse(std::uint8_t tls_alert, std::string_view reason) {
 
 net::MuxStats Engine::stats() const {
   net::MuxStats stats = stats_;
-  stats.bytes_in_flight = stats_.bytes_sent - acknowledged_;
-  stats.streams = opened_by_peer_ + opened_by_us_;
+  stats.bytes_in_flight = (said() > acknowledged_ ? said() - acknowledged_ : 0) + (ping_out_ ? kPingFrame : 0);
+  // As over QUIC a flow counts until the peer has all of it.
+  stats.streams = opened_by_peer_ + opened_by_us_ + (closed_ || said_at_close_ > acknowledged_ ? 1 : 0);
   stats.memory = memory_.used();
   return stats;
 }

@@ -98,6 +98,7 @@ class Engine {
   friend class EngineStream;
   struct Callbacks;
 
+  std::uint64_t said() const { return stats_.bytes_sent - pings_; }
   void check(int code, std::string_view doing);
   void end(net::MuxClose how);
   void measured(Duration rtt);
@@ -115,7 +116,10 @@ class Engine {
   void receive_datagrams(Bytes bytes);
   void give_credit(EngineStream& stream, std::size_t n);
   void apply_requests();
+  EngineStream* greediest(std::size_t least, TimePoint idle_since);
+  void overload(EngineStream& stream);
   void relieve();
+  void offer_room();
   void abort_stream(EngineStream& stream, std::uint64_t code);
   std::size_t send_limit(const EngineStream& stream) const;
   void update_ready(EngineStream& stream);
@@ -161,7 +165,10 @@ class Engine {
   bool ping_wanted_ = false, ping_out_ = false;
   bool tell_allowed_ = false;
   TimePoint pinged_{};                                 // when the last one was sent
-  std::uint64_t sent_at_ping_ = 0, acknowledged_ = 0;  // bytes_sent at the last PING, at the last one that was answered
+  std::uint64_t pings_ = 0;                            // bytes of PINGs and of answers to them: they call for no further one
+  std::uint64_t said_at_ping_ = 0, acknowledged_ = 0;  // said() at the last PING, at the last one that was answered
+  bool closed_ = false;                                // a flow, and what was sent since then is not counted yet
+  std::uint64_t said_at_close_ = 0;                    // said() when the last flow had closed
   TimePoint ask_memory_at_ = TimePoint::max();
   net::MuxStats stats_;
   std::optional<net::MuxClose> close_info_;

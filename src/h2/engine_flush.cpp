@@ -26,6 +26,7 @@ bool Engine::flush(std::vector<std::byte>& out, std::size_t limit, TimePoint now
   const std::size_t before = out.size();
   const bool more = write(out, before + limit);
   stats_.bytes_sent += out.size() - before;
+  if (std::exchange(closed_, false)) said_at_close_ = said();
   if (std::exchange(tell_allowed_, false) && alive()) events_.on_streams_allowed();
   return more;
 }
@@ -51,7 +52,7 @@ void Engine::probe() {
   if (!std::exchange(ping_wanted_, false) || ping_out_) return;
   ping_out_ = true;
   pinged_ = now_;
-  sent_at_ping_ = stats_.bytes_sent;
+  said_at_ping_ = said();
   check(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr), "send a PING");
 }
 
@@ -95,6 +96,7 @@ bool Engine::write_one(std::vector<std::byte>& out) {
       continue;
     }
     s.sent_ += n;
+    s.sent_at_ = now_;
     scheduler_.sent(s, n);
     if (s.gone_) return true;
     s.send_.acknowledged(s.sent_, memory_);

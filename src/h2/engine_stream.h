@@ -56,6 +56,8 @@ class EngineStream final : public quic::Scheduler::Entry, public OwnedHook, publ
   quic::ReceiveWindow credit_;
   std::uint64_t sent_ = 0;  // bytes
   std::uint64_t owed_credit_ = 0;
+  TimePoint read_at_{};  // its reader came last, or bytes came that were the only ones
+  TimePoint sent_at_{};  // a byte was sent last, or written that was the only one
   std::uint64_t abort_code_ = 0;
   std::optional<std::uint64_t> peer_reset_, peer_stopped_;
   enum class Kind : std::uint8_t { unknown, flow, parked, datagrams } kind_ = Kind::unknown;

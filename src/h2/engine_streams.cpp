@@ -14,6 +14,10 @@ namespace {
 constexpr std::size_t kLeastUnsent = 2_KiB;
 // While the process as a whole is over its budget, a connection gives up streams only from this size on.
 constexpr std::size_t kGreedy = 64_KiB;
+// A stream whose bytes have waited so long for its reader, or for the peer's, is stalled: a writer that finds no memory takes its.
+constexpr Duration kStalled = 1s;
+constexpr std::size_t kWorthTaking = 16_KiB;
+constexpr std::size_t kPartToFree = 16;  // of the budget: enough for a while, not only for the one who asks
 constexpr Duration kAskMemoryAgain = 20ms;
 constexpr std::uint32_t kStreamsBeforeSettings = 1000;  // what an edge may open before it has heard the cloud's limit
 // The stream of DATAGRAMs: their queue is on the sending side, where the oldest can be dropped. A round trip of 250 ms at 30 Mbit/s.
@@ -57,6 +61,7 @@ void EngineStream::orphan() {
 
 void EngineStream::consume(std::size_t n) {
   receive_.consume(n, memory());
+  if (engine_ != nullptr) read_at_ = engine_->now_;
   if (closed() || fin_received_ || discarding_) return;
   engine_->give_credit(*this, n);
 }
@@ -78,6 +83,7 @@ MutableBytes EngineStream::prepare() {
 }
 
 void EngineStream::commit(std::size_t n) {
+  if (send_.unsent() == 0 && engine_ != nullptr) sent_at_ = engine_->now_;
   send_.commit(n, memory());
   if (engine_ != nullptr) engine_->update_ready(*this);
 }
@@ -235,6 +241,7 @@ void Engine::received(EngineStream& s, Bytes bytes) {
     return;
   }
   if (s.discarding_) return;  // and the peer's window stays shut
+  if (s.receive_.size() == 0) s.read_at_ = now_;
   s.receive_.append(bytes, memory_);
   if (s.user != nullptr) events_.on_readable(s);
 }
@@ -253,7 +260,10 @@ void Engine::closed_by_h2(std::int32_t id, std::uint32_t code) {
   quic::Scheduler::idle(*s);
   static_cast<RequestHook&>(*s).unlink();
   s->send_.fail(memory_);
-  if (std::exchange(s->counted_, false)) (s->ours_ ? opened_by_us_ : opened_by_peer_)--;
+  if (std::exchange(s->counted_, false)) {
+    (s->ours_ ? opened_by_us_ : opened_by_peer_)--;
+    closed_ = true;
+  }
   tell_allowed_ = true;
   if (s->kind_ == EngineStream::Kind::parked) {
     std::erase(parked_, id);
@@ -329,27 +339,60 @@ void Engine::apply_requests() {
   }
 }
 
+// The ordinary stream that holds most, at least `least`: bytes that wait for a reader who has not come since then, and bytes of which
+// none could be sent since then.
+EngineStream* Engine::greediest(std::size_t least, TimePoint idle_since) {
+  EngineStream* worst = nullptr;
+  for (OwnedHook& hook : all_) {
+    EngineStream& s = static_cast<EngineStream&>(hook);
+    const std::size_t held = (s.read_at_ <= idle_since ? s.receive_.size() : 0) + (s.sent_at_ <= idle_since ? s.send_.unsent() : 0);
+    if (s.urgent() || s.overloaded_ || held < least) continue;
+    worst = &s;
+    least = held + 1;
+  }
+  return worst;
+}
+
+void Engine::overload(EngineStream& s) {
+  s.overloaded_ = true;
+  s.receive_.fail(memory_);
+  s.send_.fail(memory_);
+  abort_stream(s, settings_.overload_code);
+  if (s.user == nullptr) return;
+  events_.on_readable(s);
+  events_.on_writable(s);
+}
+
 // While the budget is over, the stream that holds most is given up: a reader that stalls ends itself, never the session.
 void Engine::relieve() {
   net::MemoryBudget& budget = memory_.budget();
   while (budget.over()) {
-    EngineStream* worst = nullptr;
-    std::size_t least = budget.used() > budget.limit() ? 1 : kGreedy;
-    for (OwnedHook& hook : all_) {
-      EngineStream& s = static_cast<EngineStream&>(hook);
-      const std::size_t held = s.receive_.size() + s.send_.unsent();
-      if (s.urgent() || s.overloaded_ || held < least) continue;
-      worst = &s;
-      least = held + 1;
-    }
+    EngineStream* worst = greediest(budget.used() > budget.limit() ? 1 : kGreedy, now_);
     if (worst == nullptr) return;
-    worst->overloaded_ = true;
-    worst->receive_.fail(memory_);
-    worst->send_.fail(memory_);
-    abort_stream(*worst, settings_.overload_code);
-    if (worst->user == nullptr) continue;
-    events_.on_readable(*worst);
-    events_.on_writable(*worst);
+    overload(*worst);
+  }
+}
+
+// Writers that the budget refused: those who stall make room for them.
+void Engine::offer_room() {
+  ask_memory_at_ = TimePoint::max();
+  net::MemoryBudget& budget = memory_.budget();
+  if (budget.available() < quic::Chunk::kSizes[0]) {
+    while (budget.available() < budget.limit() / kPartToFree) {
+      EngineStream* stalled = greediest(kWorthTaking, now_ - kStalled);
+      if (stalled == nullptr) break;
+      overload(*stalled);
+    }
+    if (budget.available() < quic::Chunk::kSizes[0]) {
+      ask_memory_at_ = now_ + kAskMemoryAgain;
+      return;
+    }
+  }
+  for (OwnedHook& hook : all_) {
+    EngineStream& s = static_cast<EngineStream&>(hook);
+    if (!std::exchange(s.refused_memory_, false)) continue;
+    s.wants_room_ = false;
+    if (s.user != nullptr) events_.on_writable(s);
   }
 }
 

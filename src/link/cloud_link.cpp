@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "base/log.h"
+#include "h2/endpoint.h"
 #include "link/remote_flow.h"
 
 namespace fairlead::link {
@@ -36,6 +37,18 @@ Task<void> CloudLink::run() {
   for (;;) {
     while (greeting_ >= options_.greeting) co_await greeted_.wait();
     auto carrier = co_await endpoint_.accept();
+    if (!carrier) co_return;
+    if (options_.divert && options_.divert(*carrier)) continue;
+    greeting_++;
+    tasks_.spawn(greet(*std::move(carrier)));
+  }
+}
+
+Task<void> CloudLink::run_fallback(h2::Endpoint& endpoint) {
+  fallback_ = &endpoint;
+  for (;;) {
+    while (greeting_ >= options_.greeting) co_await greeted_.wait();
+    auto carrier = co_await endpoint.accept();
     if (!carrier) co_return;
     if (options_.divert && options_.divert(*carrier)) continue;
     greeting_++;
@@ -160,16 +173,28 @@ Task<void> CloudLink::serve(std::unique_ptr<net::MuxConnection> carrier, std::un
   auto session = std::make_shared<Session>(loop_, std::move(carrier), std::move(control), std::move(peer), hello, hello.features, egresses_,
                                            options_.session);
   session->on_labels = [this, node, place](const wire::Labels& labels) { nodes_.set_labels(node, place, labels); };
+  session->on_drain = [this, node, place] {
+    if (std::optional<Nodes::Place> next = nodes_.step_back(node, place)) {
+      step(node, place.session, false);
+      step_at(*next, node, true);
+    }
+  };
   counters_.accepted++;
+  const bool over_tcp = session->carrier().transport() != "quic";
+  if (over_tcp) ended_.fallbacks++;
   sessions_.emplace(id, session);
+  const bool beside = std::ranges::find(hello.features, kBesideFeature) != hello.features.end();
+  Nodes::Before before = nodes_.claim(node, place, hello.labels, hello.software, address, loop_.wall_now(), beside);
+  if (before.stepped_back) step_at(*before.stepped_back, node, false);
   current_.insert_or_assign(node, id);
-  if (std::optional<Nodes::Place> before = nodes_.claim(node, place, hello.labels, hello.software, address, loop_.wall_now())) {
+  for (const Nodes::Place& over : before.over) {
     counters_.superseded++;
-    std::string why = before->boot == hello.boot_id ? "the same edge has connected again" : "the node has started again, or runs twice";
+    std::string why = over.boot == hello.boot_id ? "the same edge has connected again" : "the node has started again, or runs twice";
     log::info("link", "node {}: a new session from {} takes over: {}", node, address, why);
-    end_at(before->loop, before->session, wire::SessionCode::superseded, std::move(why));
+    end_at(over.loop, over.session, wire::SessionCode::superseded, std::move(why));
   }
-  log::info("link", "node {} is connected from {} ({})", node, address, hello.software);
+  log::info("link", "node {} is connected from {} ({}){}{}", node, address, hello.software, over_tcp ? " over TCP" : "",
+            before.stepped_back ? ", beside a carrier that goes on" : "");
   if (options_.connected) options_.connected(session->peer(), session->carrier().peer());
 
   net::MuxClose how = co_await session->run();
@@ -178,8 +203,29 @@ Task<void> CloudLink::serve(std::unique_ptr<net::MuxConnection> carrier, std::un
   ended_.flows_open = 0;
   sessions_.erase(id);
   if (auto it = current_.find(node); it != current_.end() && it->second == id) current_.erase(it);
-  nodes_.release(node, place, how.to_error().describe(), loop_.wall_now());
-  log::info("link", "node {} is gone: {}", node, how.to_error());
+  if (auto it = beside_.find(node); it != beside_.end() && it->second == id) beside_.erase(it);
+  if (std::optional<Nodes::Place> other = nodes_.release(node, place, how.to_error().describe(), loop_.wall_now()))
+    step_at(*other, node, true);
+  if (const std::optional<Nodes::Place> other = nodes_.find(node); other && other->boot == place.boot)
+    log::info("link", "node {}: its carrier over {} is gone: {}", node, over_tcp ? "TCP" : "QUIC", how.to_error());
+  else
+    log::info("link", "node {} is gone: {}", node, how.to_error());
+}
+
+void CloudLink::step(const NodeName& node, SessionId session, bool forward) {
+  if (!sessions_.contains(session)) return;  // it is over, and says so itself
+  auto& from = forward ? beside_ : current_;
+  if (auto it = from.find(node); it != from.end() && it->second == session) from.erase(it);
+  (forward ? current_ : beside_).insert_or_assign(node, session);
+}
+
+void CloudLink::step_at(const Nodes::Place& place, const NodeName& node, bool forward) {
+  if (place.loop == index_) {
+    step(node, place.session, forward);
+  } else if (place.loop.value() < siblings_.size()) {
+    const Sibling& other = siblings_[place.loop.value()];
+    other.loop->post([link = other.link, node, session = place.session, forward] { link->step(node, session, forward); });
+  }
 }
 
 void CloudLink::end(SessionId session, wire::SessionCode code, std::string reason) {
@@ -197,10 +243,17 @@ void CloudLink::end_at(LoopIndex loop, SessionId session, wire::SessionCode code
 }
 
 std::shared_ptr<Session> CloudLink::find(const NodeName& node) const {
-  auto it = current_.find(node);
-  if (it == current_.end()) return nullptr;
-  auto session = sessions_.find(it->second);
-  return session == sessions_.end() ? nullptr : session->second;
+  const auto held = [&](const std::unordered_map<NodeName, SessionId>& by_node) -> std::shared_ptr<Session> {
+    const auto id = by_node.find(node);
+    if (id == by_node.end()) return nullptr;
+    const auto session = sessions_.find(id->second);
+    return session == sessions_.end() ? nullptr : session->second;
+  };
+  // Who asks for one that has stepped back did so before it had, or there is no other; or the other has fallen silent since.
+  std::shared_ptr<Session> current = held(current_);
+  if (current && current->state() != SessionState::suspect) return current;
+  std::shared_ptr<Session> beside = held(beside_);
+  return beside && (!current || beside->state() == SessionState::live) ? beside : current;
 }
 
 std::optional<LoopIndex> CloudLink::home(const Destination& to) const {
@@ -212,11 +265,11 @@ std::optional<LoopIndex> CloudLink::home(const Destination& to) const {
 
 Task<FlowResult<std::unique_ptr<Flow>>> CloudLink::open(Destination to, wire::FlowOpen open) {
   if (!to.node) co_return refuse(FlowCode::no_route, "this is the cloud: a flow to it does not cross the link");
-  if (std::shared_ptr<Session> session = find(*to.node)) {
+  const std::optional<Nodes::Place> place = current_.contains(*to.node) ? std::nullopt : nodes_.find(*to.node);
+  if (std::shared_ptr<Session> session = place && place->loop != index_ ? nullptr : find(*to.node)) {
     auto flow = co_await session->open(std::move(open));
     co_return flow;
   }
-  const std::optional<Nodes::Place> place = nodes_.find(*to.node);
   if (!place || place->loop == index_ || place->loop.value() >= siblings_.size())
     co_return refuse(FlowCode::link_down, fmt::format("node {} is not connected", *to.node));
   auto flow = co_await open_remote(place->loop, *std::move(to.node), std::move(open));
@@ -318,6 +371,7 @@ LinkTotals CloudLink::totals() const {
     all.add(session->tally(), session->carrier().stats());
     all.sessions++;
     if (session->state() == SessionState::suspect) all.suspect++;
+    if (session->carrier().transport() != "quic") all.over_tcp++;
   }
   return all;
 }
@@ -337,17 +391,25 @@ void CloudLink::tell_trust_changed() {
 }
 
 void CloudLink::renewed(const NodeName& node, const pki::Certificate& certificate) {
-  const std::shared_ptr<Session> session = find(node);
-  if (!session || session->peer().fingerprint != certificate.fingerprint()) return;
-  pki::Identity identity = session->peer();
-  identity.serial = certificate.serial();
-  identity.not_after = certificate.not_after();
-  session->renewed(std::move(identity));
+  lengthen(node, certificate);
+  for (const Sibling& other : siblings_)
+    if (other.link != this) other.loop->post([link = other.link, node, certificate] { link->lengthen(node, certificate); });
+}
+
+void CloudLink::lengthen(const NodeName& node, const pki::Certificate& certificate) {
+  for (auto& [id, session] : sessions_) {
+    if (session->peer().node != node || session->peer().fingerprint != certificate.fingerprint()) continue;
+    pki::Identity identity = session->peer();
+    identity.serial = certificate.serial();
+    identity.not_after = certificate.not_after();
+    session->renewed(std::move(identity));
+  }
 }
 
 Task<void> CloudLink::drain(Duration limit, std::string reason) {
   draining_ = true;
   endpoint_.stop_serving();
+  if (fallback_ != nullptr) fallback_->stop_serving();
   Scope drains(loop_);
   std::vector<std::shared_ptr<Session>> held;
   for (auto& [id, session] : sessions_) held.push_back(session);

@@ -16,6 +16,10 @@
 #include "link/trust.h"
 #include "quic/endpoint.h"
 
+namespace fairlead::h2 {
+class Endpoint;
+}
+
 namespace fairlead::link {
 
 // One connected session, for people.
@@ -66,6 +70,8 @@ class CloudLink final : public Peers {
 
   // Takes connections until destroyed.
   Task<void> run();
+  // The same of those over TCP. `endpoint` outlives this.
+  Task<void> run_fallback(h2::Endpoint& endpoint);
   // No new sessions; tells every edge and gives flows `limit` to end.
   Task<void> drain(Duration limit, std::string reason);
 
@@ -77,7 +83,7 @@ class CloudLink final : public Peers {
   void check_sessions();
   // After the own certificate or the CAs have changed: the edges are to ask for them.
   void tell_trust_changed();
-  // The node has a later certificate of the same key: its session here, if there is one, lives as long as that one.
+  // The node has a later certificate of the same key: its sessions, wherever they are, live as long as that one.
   void renewed(const NodeName& node, const pki::Certificate& certificate);
   void end(SessionId session, wire::SessionCode code, std::string reason);
 
@@ -92,12 +98,17 @@ class CloudLink final : public Peers {
                    wire::Hello hello);
   void refuse_identity(net::MuxConnection& carrier, const pki::Refusal& refusal);
   Task<void> refuse_hello(net::MuxConnection& carrier, net::MuxStream& control, wire::SessionCode code, std::string message);
+  // Whether a session is the one of its node that takes new flows.
+  void step(const NodeName& node, SessionId session, bool forward);
+  void step_at(const Nodes::Place& place, const NodeName& node, bool forward);
+  void lengthen(const NodeName& node, const pki::Certificate& certificate);
   void end_at(LoopIndex loop, SessionId session, wire::SessionCode code, std::string reason);
   Task<FlowResult<std::unique_ptr<Flow>>> open_remote(LoopIndex home, NodeName node, wire::FlowOpen open);
 
   Loop& loop_;
   LoopIndex index_;
   quic::Endpoint& endpoint_;
+  h2::Endpoint* fallback_ = nullptr;
   Nodes& nodes_;
   const Trust& trust_;
   const EgressTable& egresses_;
@@ -105,6 +116,7 @@ class CloudLink final : public Peers {
   std::span<const Sibling> siblings_;
   std::unordered_map<SessionId, std::shared_ptr<Session>> sessions_;  // all that run, those that were superseded and are ending too
   std::unordered_map<NodeName, SessionId> current_;
+  std::unordered_map<NodeName, SessionId> beside_;  // the latest one that has stepped back
   CloudCounters counters_;
   LinkTotals ended_;  // of sessions that are over
   bool draining_ = false;

@@ -6,6 +6,21 @@
 #include "link/cloud_link.h"
 
 namespace fairlead::link {
+namespace {
+constexpr Duration kRetryOverTcp = 3s;  // bound of the wait between tries of QUIC while there is another way
+
+class Counted {
+ public:
+  explicit Counted(int& count) : count_(count) { count_++; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { count_--; }
+
+ private:
+  int& count_;
+};
+
+}  // namespace
 
 std::string_view name(EdgeState state) {
   switch (state) {
@@ -31,7 +46,34 @@ EdgeLink::EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint
   status_.since = loop_.wall_now();
 }
 
-EdgeLink::~EdgeLink() = default;
+EdgeLink::~EdgeLink() { tasks_.cancel_now(); }
+
+void EdgeLink::set_fallback(h2::Endpoint& endpoint, FallbackOptions options) {
+  if (options.mode == FallbackMode::off) return;
+  fallback_ = std::make_unique<Fallback>(Fallback::Ground{.loop = loop_,
+                                                          .network = network_,
+                                                          .endpoint = endpoint,
+                                                          .trust = trust_,
+                                                          .cloud = options_.cloud,
+                                                          .alpn = std::string(CloudLink::kAlpn),
+                                                          .greet = [this](auto carrier) { return greet(std::move(carrier)); },
+                                                          .quic = [this] { return session_; },
+                                                          .changed = [this] { changed_.wake_all(); }},
+                                         std::move(options));
+}
+
+// While there is another way, QUIC's is tried more often, and given up sooner.
+Duration EdgeLink::connect_timeout() const {
+  constexpr Duration kWhileOverTcp = 4s;
+  return fallback_ && fallback_->any() ? std::min(options_.connect_timeout, kWhileOverTcp) : options_.connect_timeout;
+}
+
+std::shared_ptr<Session> EdgeLink::session() const {
+  const std::shared_ptr<Session> other = fallback_ ? fallback_->session() : nullptr;
+  const bool good = session_ && session_->state() == SessionState::live && !(fallback_ && fallback_->quic_is_silent());
+  if (good || !other) return session_;
+  return other->state() == SessionState::live || !session_ ? other : session_;
+}
 
 void EdgeLink::set_state(EdgeState state) {
   if (status_.state != state) status_.since = loop_.wall_now();
@@ -39,6 +81,12 @@ void EdgeLink::set_state(EdgeState state) {
 }
 
 Task<void> EdgeLink::run() {
+  if (fallback_) tasks_.spawn(fallback_->run());
+  if (fallback_ && fallback_->only()) {
+    while (!stopped_) co_await changed_.wait();
+    set_state(EdgeState::stopped);
+    co_return;
+  }
   Duration bound = options_.retry_first;
   while (!stopped_) {
     set_state(EdgeState::dialling);
@@ -57,7 +105,7 @@ Task<void> EdgeLink::run() {
     if (lasted_ >= options_.retry_cap) bound = options_.retry_first;
     set_state(EdgeState::waiting);
     const auto wait = Duration(static_cast<Duration::rep>(loop_.random().unit() * static_cast<double>(bound.count())));
-    bound = std::min(bound * 2, options_.retry_cap);
+    bound = std::min(bound * 2, fallback_ && fallback_->any() ? kRetryOverTcp : options_.retry_cap);
     co_await loop_.sleep(wait);
   }
   set_state(EdgeState::stopped);
@@ -86,7 +134,7 @@ Task<Error> EdgeLink::attempt() {
     if (std::exchange(resumed_as_, options.tls.credentials) != options.tls.credentials) resumption_.reset();
     if (resumption_) options.resumption = &*resumption_;
     options.on_resumption = [this](const quic::Resumption& resumption) { resumption_ = resumption; };
-    auto carrier = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(loop_, loop_.now() + options_.connect_timeout, "connect",
+    auto carrier = co_await with_deadline<std::unique_ptr<net::MuxConnection>>(loop_, loop_.now() + connect_timeout(), "connect",
                                                                                endpoint_->connect(to, std::move(options)));
     if (!carrier) {
       // What cannot be resumed is dialled from nothing the next time.
@@ -106,9 +154,6 @@ Task<Error> EdgeLink::attempt() {
     }
     was_connected_ = true;
     session_ = *session;
-    session_->on_trust_changed = [this] {
-      if (options_.on_trust_changed) options_.on_trust_changed();
-    };
     const TimePoint begun = loop_.now();
     set_state(EdgeState::connected);
     changed_.wake_all();
@@ -153,7 +198,10 @@ Task<Result<std::shared_ptr<Session>>> EdgeLink::greet(std::unique_ptr<net::MuxC
   const TimePoint deadline = loop_.now() + options_.session.hello_timeout;
   auto control = co_await carrier->open(net::Priority::control, deadline);
   if (!control) co_return std::unexpected(better_reason(*carrier, control.error()));
-  wire::Hello hello{.features = features_of(egresses_),
+  std::vector<std::string> features = features_of(egresses_);
+  if (session_ || greeting_ > 0 || (fallback_ && fallback_->any())) features.emplace_back(kBesideFeature);
+  const Counted counted(greeting_);
+  wire::Hello hello{.features = std::move(features),
                     .node = options_.node.value(),
                     .boot_id = options_.boot,
                     .labels = options_.labels,
@@ -171,28 +219,38 @@ Task<Result<std::shared_ptr<Session>>> EdgeLink::greet(std::unique_ptr<net::MuxC
     co_return fail(Code::unsupported, "the cloud chose version {} of the protocol, which this edge does not speak", reply->version);
   }
   hello.software = reply->software;
-  co_return std::make_shared<Session>(loop_, std::move(carrier), *std::move(control), *std::move(peer), std::move(hello),
-                                      std::move(reply->features), egresses_, options_.session);
+  auto session = std::make_shared<Session>(loop_, std::move(carrier), *std::move(control), *std::move(peer), std::move(hello),
+                                           std::move(reply->features), egresses_, options_.session);
+  session->on_trust_changed = [this] {
+    if (options_.on_trust_changed) options_.on_trust_changed();
+  };
+  co_return session;
 }
 
 Task<void> EdgeLink::drain(Duration limit, std::string reason) {
   stopped_ = true;
-  if (std::shared_ptr<Session> session = session_) {
-    auto draining = session->drain(limit, std::move(reason));
-    co_await draining;
-  }
+  const std::shared_ptr<Session> held = session_;
+  Scope drains(loop_);
+  if (held) drains.spawn(held->drain(limit, reason));
+  if (fallback_) drains.spawn(fallback_->drain(limit, reason));
+  co_await drains.done();
+  changed_.wake_all();
 }
 
 Task<void> EdgeLink::connected() {
-  while (!session_ && status_.state != EdgeState::stopped) co_await changed_.wait();
+  while (!session() && status_.state != EdgeState::stopped) co_await changed_.wait();
 }
 
 EdgeStatus EdgeLink::status() const {
   EdgeStatus status = status_;
-  if (session_) {
-    if (session_->state() == SessionState::suspect) status.state = EdgeState::suspect;
-    status.carrier = session_->carrier().stats();
-    status.flows = session_->tally();
+  if (fallback_) (fallback_->only() ? status.last_error : status.last_fallback_error) = fallback_->last_error();
+  if (const std::shared_ptr<Session> session = this->session()) {
+    status.state = session->state() == SessionState::suspect ? EdgeState::suspect : EdgeState::connected;
+    if (session != session_) status.since = session->since();
+    status.address = session->carrier().peer();
+    status.carrier = session->carrier().stats();
+    status.transport = session->carrier().transport();
+    status.flows = session->tally();
   }
   return status;
 }
@@ -204,32 +262,34 @@ LinkTotals EdgeLink::totals() const {
     all.sessions = 1;
     all.suspect = session_->state() == SessionState::suspect ? 1 : 0;
   }
+  if (fallback_) all.add(fallback_->totals());
   return all;
 }
 
 void EdgeLink::check_session() {
+  if (fallback_) fallback_->check_sessions();
   if (!session_) return;
   if (std::optional<pki::Refusal> refusal = pki::refuse_if_ended(session_->peer(), *trust_.revoked(), loop_.wall_now()))
     session_->carrier().refuse(refusal->alert(), refusal->close_text());
 }
 
 Result<void> EdgeLink::cloud_has_renewed(pki::PeerCertificateChain chain) {
-  if (!session_) return {};
   auto peer =
       pki::check_peer(chain, trust_.credentials()->trust(), pki::ExpectCloud{options_.cloud.host}, *trust_.revoked(), loop_.wall_now());
   if (!peer) return std::unexpected(peer.error().error());
-  session_->renewed(*std::move(peer));
+  if (session_) session_->renewed(*peer);
+  if (fallback_) fallback_->renewed(*peer);
   return {};
 }
 
 std::optional<LoopIndex> EdgeLink::home(const Destination& to) const {
-  return to.node || !session_ ? std::nullopt : std::optional(LoopIndex(0));
+  return to.node || !session() ? std::nullopt : std::optional(LoopIndex(0));
 }
 
 Task<FlowResult<std::unique_ptr<Flow>>> EdgeLink::open(Destination to, wire::FlowOpen open) {
   if (to.node) co_return refuse(FlowCode::no_route, fmt::format("this edge reaches the cloud, not node {}", *to.node));
-  std::shared_ptr<Session> session = session_;
-  if (!session) co_return refuse(FlowCode::link_down, fmt::format("not connected to the cloud: {}", status_.last_error));
+  std::shared_ptr<Session> session = this->session();
+  if (!session) co_return refuse(FlowCode::link_down, fmt::format("not connected to the cloud: {}", status().last_error));
   auto flow = co_await session->open(std::move(open));
   co_return flow;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "link/fallback.h"
 #include "link/peers.h"
 #include "link/session.h"
 #include "link/totals.h"
@@ -29,6 +30,8 @@ struct EdgeStatus {
   std::string last_error;      // why the last try or session ended
   std::optional<net::MuxStats> carrier;
   std::optional<FlowTally> flows;
+  std::string transport;            // that new flows take; empty while not connected
+  std::string last_fallback_error;  // why the last try over TCP failed
 };
 
 class EdgeLink final : public Peers {
@@ -51,12 +54,15 @@ class EdgeLink final : public Peers {
   EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint, const Trust& trust, const EgressTable& egresses, Options options);
   ~EdgeLink() override;
 
+  // Before run(): what to do where UDP does not get through. `endpoint` outlives this.
+  void set_fallback(h2::Endpoint& endpoint, FallbackOptions options);
   // Keeps a session up until destroyed or drained.
   Task<void> run();
   // Ends the session in good order and stays away.
   Task<void> drain(Duration limit, std::string reason);
 
-  std::shared_ptr<Session> session() const { return session_; }  // null while not connected
+  // The one that new flows take: over QUIC, unless that is missing or silent. Null while not connected.
+  std::shared_ptr<Session> session() const;
   // Returns when a session has come up, or at once if there is one.
   Task<void> connected();
   EdgeStatus status() const;
@@ -75,6 +81,7 @@ class EdgeLink final : public Peers {
   Task<Error> attempt();
   Task<Result<std::shared_ptr<Session>>> greet(std::unique_ptr<net::MuxConnection> carrier);
   void set_state(EdgeState state);
+  Duration connect_timeout() const;
 
   Loop& loop_;
   net::Network& network_;
@@ -85,13 +92,16 @@ class EdgeLink final : public Peers {
   EdgeStatus status_;
   LinkTotals ended_;  // of sessions that are over
   bool stopped_ = false;
+  int greeting_ = 0;            // carriers for which there is no session yet
   bool was_connected_ = false;  // by this try,
   Duration lasted_{};           // and for how long
   std::optional<quic::Resumption> resumption_;
   std::shared_ptr<const pki::Credentials> resumed_as_;  // what was shown when it was got: another certificate needs a handshake of its own
   std::unique_ptr<quic::Endpoint> endpoint_;
-  std::shared_ptr<Session> session_;
+  std::shared_ptr<Session> session_;  // over QUIC
   WaitQueue changed_;
+  std::unique_ptr<Fallback> fallback_;
+  Scope tasks_{loop_};
 };
 
 }  // namespace fairlead::link

@@ -1,4 +1,5 @@
 // link_world.h: for tests: a cloud and edges in virtual time, with real certificates, real QUIC and a simulated network between.
+// The cloud takes edges over TCP as well. With FAIRLEAD_LINK_TRANSPORT=h2 edges dial that alone: so are tests run that hold for both.
 //
 //   LinkWorld world({.seed = 7, .rtt = 50ms, .loss = 0.01});
 //   TestEdge& edge = world.edge("edge-a");
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "h2/endpoint.h"
 #include "link/cloud_link.h"
 #include "link/edge_link.h"
 #include "pki/link_secrets.h"
@@ -103,9 +105,15 @@ struct TestSide {
 struct TestEdge : TestSide {
   TestEdge(Loop& loop, std::shared_ptr<const pki::Credentials> credentials) : TestSide(loop, std::move(credentials)), tasks(loop) {}
   sim::Host* host = nullptr;
+  std::unique_ptr<h2::Endpoint> over_tcp;  // null: there is no fallback
   std::unique_ptr<EdgeLink> link;
   Scope tasks;
 };
+
+inline FallbackOptions usual_fallback() {
+  const char* transport = std::getenv("FAIRLEAD_LINK_TRANSPORT");
+  return {.mode = transport != nullptr && std::string_view(transport) == "h2" ? FallbackMode::only : FallbackMode::off};
+}
 
 struct WorldOptions {
   sim::LinkOptions link;
@@ -113,6 +121,8 @@ struct WorldOptions {
   quic::EndpointSettings quic;
   std::size_t session_memory = 64_MiB;
   std::size_t greeting = 1024;
+  FallbackOptions fallback = usual_fallback();  // of the edges
+  h2::EndpointSettings h2 = {};
 };
 
 class LinkWorld {
@@ -126,9 +136,11 @@ class LinkWorld {
         session(options.session),
         quic(options.quic),
         session_memory(options.session_memory),
-        greeting(options.greeting) {
+        greeting(options.greeting),
+        fallback(options.fallback),
+        h2(options.h2) {
     quic.engine.chance = options.link.seed;
-    quic.engine.overload_code = static_cast<std::uint64_t>(FlowCode::overloaded);
+    quic.engine.overload_code = h2.engine.overload_code = static_cast<std::uint64_t>(FlowCode::overloaded);
     cloud_host = &net.host("cloud.example", ip("192.0.2.1"));
     start_cloud();
   }
@@ -148,11 +160,15 @@ class LinkWorld {
                                              CloudLink::Options{.session = session, .software = "test", .greeting = greeting});
     cloud_tasks = std::make_unique<Scope>(loop);
     cloud_tasks->spawn(cloud_link->run());
+    over_tcp = std::make_unique<h2::Endpoint>(loop, *cloud_host, h2, cloud->process, session_memory);
+    over_tcp->serve({cloud->trust.credentials(), {std::string(CloudLink::kAlpn)}}, cloud_host->listen({net::IpAddress(), kPort}).value());
+    cloud_tasks->spawn(cloud_link->run_fallback(*over_tcp));
   }
   void stop_cloud() {
     cloud_tasks.reset();
     cloud_link.reset();
     endpoint.reset();
+    over_tcp.reset();
     nodes.reset();
     cloud.reset();
   }
@@ -182,6 +198,10 @@ class LinkWorld {
                           .labels = {{"site", "test"}},
                           .boot = BootId(++boots),
                           .software = "test"});
+    if (fallback.mode != FallbackMode::off) {
+      made->over_tcp = std::make_unique<h2::Endpoint>(loop, *made->host, h2, made->process, session_memory);
+      made->link->set_fallback(*made->over_tcp, fallback);
+    }
     made->tasks.spawn(made->link->run());
     edges.push_back(std::move(made));
     return *edges.back();
@@ -197,10 +217,13 @@ class LinkWorld {
   SessionOptions session;
   quic::EndpointSettings quic;
   std::size_t session_memory, greeting;
+  FallbackOptions fallback;
+  h2::EndpointSettings h2;
   sim::Host* cloud_host = nullptr;
   std::unique_ptr<TestSide> cloud;
   std::unique_ptr<Nodes> nodes;
   std::unique_ptr<quic::Endpoint> endpoint;
+  std::unique_ptr<h2::Endpoint> over_tcp;
   std::unique_ptr<CloudLink> cloud_link;
   std::unique_ptr<Scope> cloud_tasks;
   std::map<std::string, sim::Host*> hosts;

@@ -82,7 +82,7 @@ class FewStreams : public ::testing::Test {
   static constexpr std::size_t kStreams = 4;
   static WorldOptions options() {
     WorldOptions few{.link = {.rtt = 20ms}};
-    few.quic.engine.max_streams = kStreams;
+    few.quic.engine.max_streams = few.h2.engine.max_streams = kStreams;
     return few;
   }
   FewStreams() { world.loop.run(edge.link->connected(), 10s); }

@@ -1,6 +1,8 @@
 // nodes.h: which node is connected where, for all loops of one process. Thread-safe; every call is short.
 //
-// Invariant: a node has at most one session in this process. A later hello takes over from an earlier one, whose session is ended.
+// Invariant: a node has at most one session in this process that takes new flows. A later hello takes over from an earlier one, whose
+// session is ended; unless the same edge says that the later one is another carrier beside it: then the earlier one steps back, its flows
+// run to their end, and it steps forward again when the later one steps back or is gone.
 #pragma once
 #include <map>
 #include <mutex>
@@ -29,6 +31,7 @@ class Nodes {
   };
   struct Entry {
     std::optional<Place> place;  // none: not connected
+    std::vector<Place> beside;   // that have stepped back, the latest first
     wire::Labels labels;         // of the edge, and over them those that the cloud has set
     std::string software;
     std::string address;  // of the peer, as last seen
@@ -36,11 +39,17 @@ class Nodes {
     std::string reason;   // why it is gone
   };
 
-  // Registers a session; returns the one that it takes over from, which the caller must end.
-  std::optional<Place> claim(const NodeName& node, const Place& place, wire::Labels labels, std::string software, std::string address,
-                             WallTime now);
-  // Nothing happens if another session has taken over meanwhile.
-  void release(const NodeName& node, const Place& place, std::string reason, WallTime now);
+  struct Before {
+    std::vector<Place> over;            // which the caller must end
+    std::optional<Place> stepped_back;  // which takes no new flows from now on
+  };
+  // Registers a session. `beside`: the edge says that its earlier ones, of the same boot, go on.
+  Before claim(const NodeName& node, const Place& place, wire::Labels labels, std::string software, std::string address, WallTime now,
+               bool beside = false);
+  // The session is over. Returns the one that steps forward in its place.
+  std::optional<Place> release(const NodeName& node, const Place& place, std::string reason, WallTime now);
+  // The session takes no new flows any more. Returns the one that steps forward; none: nobody else is there, and all stays as it was.
+  std::optional<Place> step_back(const NodeName& node, const Place& place);
   void set_labels(const NodeName& node, const Place& place, wire::Labels labels);
 
   // What the cloud says of nodes, connected or not; goes before what they say of themselves.

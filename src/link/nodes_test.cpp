@@ -11,8 +11,8 @@ WallTime at(int seconds) { return WallTime{} + std::chrono::seconds(seconds); }
 
 TEST(Nodes, ALaterHelloTakesOverAndTheEarlierOneReleasesNothing) {
   Nodes nodes;
-  EXPECT_FALSE(nodes.claim(node("a"), place(0, 1), {{"k", "1"}}, "s", "x:1", at(1)));
-  EXPECT_EQ(nodes.claim(node("a"), place(3, 2), {{"k", "2"}}, "s", "x:2", at(2)), place(0, 1));
+  EXPECT_TRUE(nodes.claim(node("a"), place(0, 1), {{"k", "1"}}, "s", "x:1", at(1)).over.empty());
+  EXPECT_EQ(nodes.claim(node("a"), place(3, 2), {{"k", "2"}}, "s", "x:2", at(2)).over, std::vector{place(0, 1)});
   EXPECT_EQ(nodes.connected(), 1u);
   nodes.set_labels(node("a"), place(0, 1), {{"k", "old"}});
   nodes.release(node("a"), place(0, 1), "superseded", at(3));
@@ -23,6 +23,36 @@ TEST(Nodes, ALaterHelloTakesOverAndTheEarlierOneReleasesNothing) {
   EXPECT_EQ(nodes.connected(), 0u);
   EXPECT_EQ(nodes.all().at(node("a")).reason, "gone");
   EXPECT_EQ(nodes.all().at(node("a")).changed, at(4));
+}
+
+TEST(Nodes, AnotherCarrierBesideLetsTheEarlierOneStepBackAndForwardAgain) {
+  Nodes nodes;
+  const auto of_boot = [](std::uint64_t session) { return Nodes::Place{LoopIndex(0), SessionId(session), BootId(7)}; };
+  static_cast<void>(nodes.claim(node("a"), of_boot(1), {}, "", "", at(1), true));
+  const Nodes::Before before = nodes.claim(node("a"), of_boot(2), {}, "", "", at(2), true);
+  EXPECT_TRUE(before.over.empty());
+  EXPECT_EQ(before.stepped_back, of_boot(1));
+  EXPECT_EQ(nodes.find(node("a")), of_boot(2));
+  EXPECT_EQ(nodes.connected(), 1u);
+  EXPECT_EQ(nodes.step_back(node("a"), of_boot(2)), of_boot(1));
+  EXPECT_EQ(nodes.step_back(node("a"), of_boot(2)), std::nullopt) << "it has";
+  EXPECT_EQ(nodes.release(node("a"), of_boot(1), "", at(3)), of_boot(2));
+  EXPECT_EQ(nodes.step_back(node("a"), of_boot(2)), std::nullopt) << "nobody else is there";
+  EXPECT_EQ(nodes.find(node("a")), of_boot(2));
+  EXPECT_EQ(nodes.release(node("a"), of_boot(2), "", at(4)), std::nullopt);
+  EXPECT_EQ(nodes.connected(), 0u);
+}
+
+TEST(Nodes, ANewBootTakesOverFromAllCarriersOfTheOneBefore) {
+  Nodes nodes;
+  const auto of_boot = [](std::uint64_t session, std::uint64_t boot) {
+    return Nodes::Place{LoopIndex(0), SessionId(session), BootId(boot)};
+  };
+  static_cast<void>(nodes.claim(node("a"), of_boot(1, 7), {}, "", "", at(1)));
+  static_cast<void>(nodes.claim(node("a"), of_boot(2, 7), {}, "", "", at(2), true));
+  const Nodes::Before before = nodes.claim(node("a"), of_boot(3, 8), {}, "", "", at(3), true);
+  EXPECT_EQ(before.over, (std::vector{of_boot(1, 7), of_boot(2, 7)}));
+  EXPECT_FALSE(before.stepped_back);
 }
 
 TEST(Nodes, TheVersionChangesWithEachChangeAndOnlyThen) {

@@ -52,7 +52,7 @@ FlowId Session::next_flow_id() {
 SessionState Session::state() const {
   if (carrier_->close_state()) return SessionState::over;
   if (suspect_) return SessionState::suspect;
-  if (we_drain_ || peer_drains_) return SessionState::draining;
+  if (we_drain_ || peer_drains_ || retires_) return SessionState::draining;
   return SessionState::live;
 }
 
@@ -196,6 +196,7 @@ Task<void> Session::read_control() {
         peer_drains_ = true;
         drain_reason_ = control->drain_reason;
         log::info("link", "{} takes no new flows: {}", peer_, drain_reason_);
+        if (on_drain) on_drain();
         break;
       case wire::Control::Kind::labels:
         hello_.labels = control->labels;
@@ -247,6 +248,23 @@ Task<void> Session::drain(Duration limit, std::string reason) {
   while (busy() && loop_.now() < end_at && !carrier_->close_state()) {
     // Flows that we opened end without a word to us: look again now and then.
     co_await loop_.sleep(std::min<Duration>(50ms, limit));
+  }
+  end(wire::SessionCode::draining, reason);
+}
+
+// What the peer has opened before it heard of this is served. So a flow is over only when nothing came for a while.
+Task<void> Session::retire(std::string reason) {
+  constexpr Duration kLook = 100ms;
+  constexpr int kQuietLooks = 20;
+  retires_ = true;
+  drain_reason_ = reason;
+  const std::vector<std::byte> frame =
+      wire::encode(wire::Control{.kind = wire::Control::Kind::drain, .drain_remaining = {}, .drain_reason = reason});
+  auto written = co_await control_->write(frame);
+  static_cast<void>(written);
+  for (int quiet = 0; quiet < kQuietLooks && !carrier_->close_state(); quiet++) {
+    if (tally_->open > 0 || serving_ > 0 || carrier_->stats().streams > 1) quiet = 0;
+    co_await loop_.sleep(kLook);
   }
   end(wire::SessionCode::draining, reason);
 }

@@ -33,6 +33,8 @@ std::string_view name(SessionState state);
 
 // Small pieces of streams may come once more, as datagrams, ahead of the streams' own (quic/copies.h).
 inline constexpr std::string_view kCopyFeature = "stream/copy";
+// In an edge's Hello: the carriers that it has already go on, and this one is beside them. Without it an earlier session is ended.
+inline constexpr std::string_view kBesideFeature = "session/beside";
 
 // What this side says in its hello: what sessions can do, and the plug-ins.
 std::vector<std::string> features_of(const EgressTable& egresses);
@@ -54,6 +56,8 @@ class Session {
 
   // Tells the peer that no new flows are welcome, waits until the flows are over or `limit` has passed, then ends with DRAINING.
   Task<void> drain(Duration limit, std::string reason);
+  // Another carrier has taken over: no new flows are opened on this one, those that are open run to their end, and then it ends.
+  Task<void> retire(std::string reason);
   // Ends at once; the peer sees code and sentence.
   void end(wire::SessionCode code, std::string reason);
 
@@ -75,6 +79,8 @@ class Session {
   Loop& loop() const { return loop_; }
   // Called when the peer has changed its labels.
   std::move_only_function<void(const wire::Labels&)> on_labels;
+  // Called when the peer has said that no new flows are welcome.
+  std::move_only_function<void()> on_drain;
   // Called when the cloud says that its certificates or CAs have changed.
   std::move_only_function<void()> on_trust_changed;
 
@@ -102,7 +108,7 @@ class Session {
   std::shared_ptr<FlowDatagrams> datagrams_;  // shared with the flows that have some
   std::size_t serving_ = 0;                   // flows of the peer
   bool suspect_ = false;
-  bool we_drain_ = false, peer_drains_ = false;
+  bool we_drain_ = false, peer_drains_ = false, retires_ = false;
   std::string drain_reason_;
   Scope tasks_;  // last: its tasks use everything above
 };

@@ -11,6 +11,8 @@ struct LinkTotals {
   std::uint64_t flows_opened = 0, flows_refused = 0, bytes_in = 0, bytes_out = 0, packets_sent = 0, packets_lost = 0;
   std::uint64_t silences = 0, moves = 0, copies_sent = 0, copies_received = 0, copies_used = 0;
   std::uint64_t flows_open = 0, sessions = 0, suspect = 0;  // now
+  std::uint64_t over_tcp = 0;                               // of the sessions
+  std::uint64_t fallbacks = 0;                              // sessions over TCP that there were
 
   void add(const FlowTally& flows, const net::MuxStats& carrier) {
     flows_opened += flows.opened;
@@ -25,6 +27,19 @@ struct LinkTotals {
     copies_received += carrier.copies_received;
     copies_used += carrier.copies_used;
     flows_open += flows.open;
+  }
+  void add(const LinkTotals& other) {
+    flows_opened += other.flows_opened;
+    flows_refused += other.flows_refused;
+    bytes_in += other.bytes_in;
+    bytes_out += other.bytes_out;
+    packets_sent += other.packets_sent;
+    packets_lost += other.packets_lost;
+    flows_open += other.flows_open;
+    sessions += other.sessions;
+    suspect += other.suspect;
+    over_tcp += other.over_tcp;
+    fallbacks += other.fallbacks;
   }
 };
 

@@ -1,8 +1,10 @@
 """A direction of flows, cloud to edge or edge to cloud: most of what must hold must hold for both."""
 import contextlib
+import hashlib
 import threading
 
-from netlab import manifests
+from netlab import manifests, until
+from netlab.programs import content
 
 NODE = "edge-a"
 
@@ -50,6 +52,55 @@ class Greeter:
                 connection, _ = self._listener.accept()
                 connection.sendall(self._text)
                 connection.close()
+
+
+class Stream:
+    """Bytes from the target to the client, as fast as they go, until `end()`. Neither side waits longer than `patience` seconds for more."""
+
+    def __init__(self, way, patience=30):
+        self._client, self._target = way.pair()
+        self._patience = patience
+        self._target.settimeout(None)
+        self._client.settimeout(patience)
+        self._sent, self._received, self._over, self.error = hashlib.sha256(), hashlib.sha256(), threading.Event(), None
+        self.bytes = 0  # received
+        self._threads = [threading.Thread(target=self._run, args=(half,), daemon=True) for half in (self._send, self._receive)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, half):
+        try:
+            half()
+        except OSError as error:
+            self.error = f"{half.__name__}: {error}"
+
+    def _send(self):
+        for block in content.blocks(10**10):
+            if self._over.is_set():
+                break
+            self._target.sendall(block)
+            self._sent.update(block)
+        self._target.close()
+
+    def _receive(self):
+        while piece := self._client.recv(1 << 18):
+            self._received.update(piece)
+            self.bytes += len(piece)
+        self._client.close()
+
+    def wait_moving(self, seconds=10):
+        """Until a megabyte more has come."""
+        before = self.bytes
+        until(lambda: self.error or self.bytes > before + 2**20, seconds, "bytes of a stream")
+        assert self.error is None, self.error
+
+    def end(self):
+        """No more is sent; fails unless all that was sent came."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join(self._patience)
+        assert self.error is None and not any(thread.is_alive() for thread in self._threads), self.error
+        assert self._sent.digest() == self._received.digest()
 
 
 def way_of(site, name):

@@ -35,6 +35,12 @@ table inet router {
 }
 """
 
+_BLOCKED = """
+table inet blocked {{
+  chain through {{ type filter hook forward priority -10; {protocol} dport {port} drop; {protocol} sport {port} drop; }}
+}}
+"""
+
 
 class Host:
     """One machine of the lab, as seen by the programs on it. `address` is where its neighbours reach it."""
@@ -140,6 +146,14 @@ class Lab:
         if number not in self._ports:
             self._ports[number] = _free_port()
         return self._ports[number]
+
+    def block(self, port, protocol="udp"):
+        """From now on the router carries nothing from and to that port."""
+        namespace.tool(*self.hosts["nat"].command(["nft", "-f", "-"]), stdin=_BLOCKED.format(port=port, protocol=protocol))
+
+    def unblock(self):
+        """All that was blocked gets through again."""
+        namespace.tool(*self.hosts["nat"].command(["nft", "delete", "table", "inet", "blocked"]))
 
     def add_host(self, role, address, net=None):
         host = Host(self, role, address, net)

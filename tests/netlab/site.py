@@ -33,9 +33,9 @@ class Component:
         draft.write_text(text)
         draft.rename(self.routes / f"{file_name}.yaml")
 
-    def start(self, *more):
+    def start(self, *more, env=None):
         argv = [self.site.binary, "cloud" if self.role == "cloud" else "edge", "--dir", self.folder, *more]
-        self.process = self.host.start(self.role, argv)
+        self.process = self.host.start(self.role, argv, env)
         return self.process
 
     def admin(self, path):
@@ -89,8 +89,8 @@ class Site:
         assert process.alive, f"the cloud ended with status {process.status}: {process.log_text()}"
         return process
 
-    def start_edge(self, node, *more, connected=True, cloud=None):
-        process = self.edges[node].start("--cloud", cloud or self.link_address, *more)
+    def start_edge(self, node, *more, connected=True, cloud=None, env=None):
+        process = self.edges[node].start("--cloud", cloud or self.link_address, *more, env=env)
         if connected:
             self.wait_connected(node)
         return process
