@@ -76,7 +76,8 @@ def test_syslog(linked, direction):
         pass
     numbers = [int(line.split(" of a log")[0].rsplit(" ", 1)[1]) for line in got]
     assert all("pump: line" in line for line in got)
-    assert len(numbers) >= 475 and numbers == sorted(set(numbers))
+    assert len(numbers) >= 475
+    assert len(set(numbers)) == len(numbers)  # of the order nobody promises anything: a busy kernel changes it on the loopback already
 
 
 @needs("coap-client-notls", "coap-server-notls")
