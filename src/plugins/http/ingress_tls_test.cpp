@@ -12,9 +12,9 @@ metadata: {name: front}
 spec:
   gatewayClassName: fairlead
   listeners:
-  - {name: a, port: 8443, protocol: HTTPS, hostname: a.example,
+  - {name: a, port: 9443, protocol: HTTPS, hostname: a.example,
      tls: {options: {fairlead.dev/certificate-file: c.pem, fairlead.dev/key-file: k.pem}}}
-  - {name: b, port: 8443, protocol: HTTPS, hostname: b.example,
+  - {name: b, port: 9443, protocol: HTTPS, hostname: b.example,
      tls: {options: {fairlead.dev/certificate-file: c.pem, fairlead.dev/key-file: k.pem}}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -35,7 +35,7 @@ spec:
 
 class Tls : public IngressTest {
  protected:
-  static constexpr std::uint16_t kTlsPort = 8443;
+  static constexpr std::uint16_t kTlsPort = 9443;
 
   Tls() {
     auto servers = std::make_shared<TlsServers>();
