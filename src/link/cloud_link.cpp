@@ -354,6 +354,7 @@ std::vector<SessionStatus> CloudLink::status() const {
     all.push_back(SessionStatus{.node = node,
                                 .state = session.state(),
                                 .since = session.since(),
+                                .silent_since = session.silent_since(),
                                 .address = session.carrier().peer(),
                                 .transport = std::string(session.carrier().transport()),
                                 .carrier = session.carrier().stats(),

@@ -27,6 +27,7 @@ struct SessionStatus {
   NodeName node;
   SessionState state;
   WallTime since;
+  std::optional<WallTime> silent_since;  // while suspect
   net::SocketAddress address;
   std::string transport;
   net::MuxStats carrier;

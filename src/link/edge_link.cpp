@@ -41,7 +41,8 @@ EdgeLink::EdgeLink(Loop& loop, net::Network& network, MakeEndpoint make_endpoint
       trust_(trust),
       egresses_(egresses),
       options_(std::move(options)),
-      changed_(loop) {
+      changed_(loop),
+      paths_(loop, network, options_.paths) {
   status_.cloud = options_.cloud.to_text();
   status_.since = loop_.wall_now();
 }
@@ -106,7 +107,8 @@ Task<void> EdgeLink::run() {
     set_state(EdgeState::waiting);
     const auto wait = Duration(static_cast<Duration::rep>(loop_.random().unit() * static_cast<double>(bound.count())));
     bound = std::min(bound * 2, fallback_ && fallback_->any() ? kRetryOverTcp : options_.retry_cap);
-    co_await loop_.sleep(wait);
+    const bool news = co_await paths_.pause(wait);
+    if (news) bound = options_.retry_first;
   }
   set_state(EdgeState::stopped);
   changed_.wake_all();
@@ -121,12 +123,19 @@ Task<Error> EdgeLink::attempt() {
     if (stopped_) break;
     const net::SocketAddress to{ip, options_.cloud.port};
     status_.address = to;
+    paths_.release();
+    auto ready = co_await paths_.prepare(to);
+    if (!ready) {
+      last = ready.error();
+      continue;
+    }
     auto endpoint = make_endpoint_(to);
     if (!endpoint) {
       last = endpoint.error();
       continue;
     }
     endpoint_ = *std::move(endpoint);
+    paths_.use(*endpoint_);
     quic::Endpoint::ClientOptions options;
     options.tls.credentials = trust_.credentials();
     options.tls.alpn = std::string(CloudLink::kAlpn);
@@ -158,7 +167,9 @@ Task<Error> EdgeLink::attempt() {
     set_state(EdgeState::connected);
     changed_.wake_all();
     log::info("link", "connected to the cloud at {} ({})", status_.cloud, to);
+    paths_.watch(&session_->carrier());
     net::MuxClose how = co_await session_->run();
+    paths_.watch(nullptr);
     lasted_ = loop_.now() - begun;
     ended_.add(session_->tally(), session_->carrier().stats());
     ended_.flows_open = 0;
@@ -243,9 +254,11 @@ Task<void> EdgeLink::connected() {
 
 EdgeStatus EdgeLink::status() const {
   EdgeStatus status = status_;
+  status.paths = paths_.status();
   if (fallback_) (fallback_->only() ? status.last_error : status.last_fallback_error) = fallback_->last_error();
   if (const std::shared_ptr<Session> session = this->session()) {
     status.state = session->state() == SessionState::suspect ? EdgeState::suspect : EdgeState::connected;
+    status.silent_since = session->silent_since();
     if (session != session_) status.since = session->since();
     status.address = session->carrier().peer();
     status.carrier = session->carrier().stats();

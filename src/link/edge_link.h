@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "link/edge_paths.h"
 #include "link/fallback.h"
 #include "link/peers.h"
 #include "link/session.h"
@@ -24,14 +25,16 @@ std::string_view name(EdgeState state);
 struct EdgeStatus {
   EdgeState state = EdgeState::dialling;
   WallTime since{};
-  std::string cloud;           // "host:port" as configured
-  net::SocketAddress address;  // where it was found
-  std::uint64_t attempts = 0;  // since the last session
-  std::string last_error;      // why the last try or session ended
+  std::optional<WallTime> silent_since;  // while suspect
+  std::string cloud;                     // "host:port" as configured
+  net::SocketAddress address;            // where it was found
+  std::uint64_t attempts = 0;            // since the last session
+  std::string last_error;                // why the last try or session ended
   std::optional<net::MuxStats> carrier;
   std::optional<FlowTally> flows;
   std::string transport;            // that new flows take; empty while not connected
   std::string last_fallback_error;  // why the last try over TCP failed
+  PathsStatus paths;
 };
 
 class EdgeLink final : public Peers {
@@ -46,6 +49,7 @@ class EdgeLink final : public Peers {
     Duration connect_timeout = 10s;
     Duration retry_first = 100ms;  // bound of the first wait; doubles
     Duration retry_cap = 5s;
+    EdgePaths::Options paths;
     std::function<void()> on_trust_changed;  // the cloud's certificate or CAs have changed: ask for them
   };
   // Makes the endpoint for one try: the socket's family depends on the cloud's address.
@@ -100,6 +104,7 @@ class EdgeLink final : public Peers {
   std::unique_ptr<quic::Endpoint> endpoint_;
   std::shared_ptr<Session> session_;  // over QUIC
   WaitQueue changed_;
+  EdgePaths paths_;  // by which the endpoint talks
   std::unique_ptr<Fallback> fallback_;
   Scope tasks_{loop_};
 };

@@ -197,7 +197,8 @@ class LinkWorld {
                           .node = NodeName::parse(name).value(),
                           .labels = {{"site", "test"}},
                           .boot = BootId(++boots),
-                          .software = "test"});
+                          .software = "test",
+                          .paths = paths});
     if (fallback.mode != FallbackMode::off) {
       made->over_tcp = std::make_unique<h2::Endpoint>(loop, *made->host, h2, made->process, session_memory);
       made->link->set_fallback(*made->over_tcp, fallback);
@@ -219,6 +220,7 @@ class LinkWorld {
   std::size_t session_memory, greeting;
   FallbackOptions fallback;
   h2::EndpointSettings h2;
+  EdgePaths::Options paths;  // of edges that are made from now on
   sim::Host* cloud_host = nullptr;
   std::unique_ptr<TestSide> cloud;
   std::unique_ptr<Nodes> nodes;

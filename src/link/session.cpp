@@ -51,7 +51,8 @@ FlowId Session::next_flow_id() {
 
 SessionState Session::state() const {
   if (carrier_->close_state()) return SessionState::over;
-  if (suspect_) return SessionState::suspect;
+  // Heard again, before the next look at the silence.
+  if (suspect_ && loop_.now() - carrier_->last_heard() > options_.suspect_after) return SessionState::suspect;
   if (we_drain_ || peer_drains_ || retires_) return SessionState::draining;
   return SessionState::live;
 }
@@ -222,6 +223,7 @@ Task<void> Session::watch_silence() {
     const bool suspect = silence > options_.suspect_after;
     if (suspect != suspect_) {
       suspect_ = suspect;
+      silent_since_ = suspect ? std::optional(loop_.wall_now() - silence) : std::nullopt;
       if (suspect)
         log::warn("link", "{} has been silent for {}: new flows fail until it is heard again", peer_, to_text(silence));
       else

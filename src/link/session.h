@@ -67,6 +67,8 @@ class Session {
   void renewed(pki::Identity peer) { peer_ = std::move(peer); }
 
   SessionState state() const;
+  // While suspect.
+  std::optional<WallTime> silent_since() const { return state() == SessionState::suspect ? silent_since_ : std::nullopt; }
   const pki::Identity& peer() const { return peer_; }
   const wire::Hello& hello() const { return hello_; }
   const wire::Labels& labels() const { return hello_.labels; }
@@ -108,6 +110,7 @@ class Session {
   std::shared_ptr<FlowDatagrams> datagrams_;  // shared with the flows that have some
   std::size_t serving_ = 0;                   // flows of the peer
   bool suspect_ = false;
+  std::optional<WallTime> silent_since_;
   bool we_drain_ = false, peer_drains_ = false, retires_ = false;
   std::string drain_reason_;
   Scope tasks_;  // last: its tasks use everything above

@@ -158,16 +158,24 @@ TEST(Session, SilenceMakesSuspectAndNewFlowsFailAtOnce) {
   ASSERT_TRUE(world.loop.run((*flow)->reply(), 1s));
   world.net.set_up(*world.cloud_host, *edge.host, false);
   ASSERT_TRUE(world.loop.run((*flow)->write(as_bytes("anybody there?")), 1s));
+  const WallTime cut = world.loop.wall_now();
   world.loop.run_for(3s);
   EXPECT_EQ(world.cloud_link->find(NodeName::parse("edge-a").value())->state(), SessionState::suspect);
+  const SessionStatus status = world.cloud_link->status().at(0);
+  ASSERT_TRUE(status.silent_since);
+  EXPECT_LE(std::chrono::abs(*status.silent_since - cut), 600ms);
   const TimePoint before = world.loop.now();
   auto refused = world.loop.run(echo(*world.cloud_link, to_node("edge-a"), 10), 1s);
   EXPECT_EQ(refused.error().code, FlowCode::link_down);
   EXPECT_EQ(world.loop.now(), before);
 
   world.net.set_up(*world.cloud_host, *edge.host, true);
-  world.loop.run_for(10s);
-  EXPECT_EQ(world.cloud_link->find(NodeName::parse("edge-a").value())->state(), SessionState::live);
+  const auto session = world.cloud_link->find(NodeName::parse("edge-a").value());
+  const TimePoint heard = session->carrier().last_heard();
+  while (session->carrier().last_heard() == heard && world.loop.now() < before + 30s) world.loop.run_for(1ms);
+  EXPECT_EQ(session->state(), SessionState::live) << "with the first packet";
+  EXPECT_FALSE(session->silent_since());
+  EXPECT_TRUE(world.loop.run(echo(*world.cloud_link, to_node("edge-a"), 10), 1s));
   auto echoed = world.loop.run((*flow)->peek(), 1s);
   ASSERT_TRUE(echoed);
   EXPECT_EQ(as_text(*echoed), "anybody there?");
