@@ -52,6 +52,19 @@ void decode_proxy(const Field& f, EdgeConfig& config) {
   if (!proxy) f.error("{}", proxy.error().message());
 }
 
+// Interfaces, by name; each at most once.
+void decode_uplinks(const Field& f, std::vector<std::string>& uplinks) {
+  constexpr std::size_t kMost = 8;
+  constexpr std::size_t kLongestName = 15;  // the kernel's IFNAMSIZ, without its end
+  decode(f, uplinks);
+  if (uplinks.size() > kMost) f.error("{} uplinks: at most {} are watched", uplinks.size(), kMost);
+  for (const std::string& name : uplinks) {
+    if (name.empty() || name.size() > kLongestName || name.find_first_of("/: \t") != std::string::npos)
+      f.error("\"{}\" is no name of an interface", name);
+    if (std::ranges::count(uplinks, name) > 1) f.error("{} is named twice", name);
+  }
+}
+
 void decode_memory(const Field& f, MemoryConfig& memory) {
   {
     Object o(f);
@@ -136,6 +149,8 @@ void decode(const Field& f, EdgeConfig& config) {
   o.optional("link", [&](const Field& section) {
     Object l(section);
     l.optional("cloud", config.cloud);
+    l.optional("uplinks", [&](const Field& uplinks) { decode_uplinks(uplinks, config.paths.uplinks); });
+    l.optional("probeUplinks", duration_in(config.paths.probe_every, 2s, 5min));
     decode_link(l, config.link);
     l.optional("fallback", route::one_of(config.link.fallback, {{"auto", link::FallbackMode::automatic},
                                                                 {"off", link::FallbackMode::off},

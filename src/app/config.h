@@ -10,6 +10,7 @@
 #include "app/kube_config.h"
 #include "base/log.h"
 #include "h2/endpoint.h"
+#include "link/edge_paths.h"
 #include "link/fallback.h"
 #include "link/session.h"
 #include "net/address.h"
@@ -77,6 +78,7 @@ struct EdgeConfig : Config {
   std::optional<net::HostPort> cloud;
   std::optional<link::Proxy> proxy;  // for the fallback
   bool proxy_of_environment = true;  // unless `proxy` is set
+  link::EdgePaths::Options paths;
   route::Labels labels;
   EdgeKubeConfig kube;
 };

@@ -50,6 +50,8 @@ TEST(Config, TheFileThatInitWritesSaysWhatTheCodeDoes) {
 
   auto edge = parse_edge_config("config.yaml", uncommented(default_edge_config()));
   ASSERT_TRUE(edge) << edge.error().describe();
+  EXPECT_EQ(edge->paths.uplinks, EdgeConfig().paths.uplinks);
+  EXPECT_EQ(edge->paths.probe_every, EdgeConfig().paths.probe_every);
   EXPECT_EQ(edge->memory.process, EdgeConfig().memory.process);
   EXPECT_EQ(edge->memory.reserve, EdgeConfig().memory.reserve);
 }
@@ -152,6 +154,15 @@ TEST(Config, LimitsAreKeptAtTheLimitAndOnePast) {
   EXPECT_FALSE(parse_cloud_config("c", "link: {survive: 4s}\n"));
   EXPECT_TRUE(parse_cloud_config("c", "memory: {process: 8MiB, reserve: 4MiB}\n"));
   EXPECT_FALSE(parse_cloud_config("c", "memory: {process: 8MiB, reserve: 5MiB}\n"));
+}
+
+TEST(Config, UplinksAreNamesOfInterfaces) {
+  EXPECT_EQ(parse_edge_config("c", "link: {uplinks: [eth0, wwan0]}\n")->paths.uplinks, (std::vector<std::string>{"eth0", "wwan0"}));
+  EXPECT_TRUE(parse_edge_config("c", "link: {uplinks: [a, b, c, d, e, f, g, h]}\n"));
+  EXPECT_TRUE(parse_edge_config("c", "link: {uplinks: [fifteen-letters]}\n"));
+  for (const char* wrong :
+       {"[a, b, c, d, e, f, g, h, i]", "[sixteen--letters]", "[eth0, eth0]", "[\"\"]", "[eth/0]", "[\"eth 0\"]", "eth0"})
+    EXPECT_FALSE(parse_edge_config("c", fmt::format("link: {{uplinks: {}}}\n", wrong))) << wrong;
 }
 
 }  // namespace

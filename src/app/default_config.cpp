@@ -67,6 +67,8 @@ std::string_view default_edge_config() {
 
 #link:
 #  cloud: cloud.example.com:8443   # where to dial, unless --cloud says
+#  uplinks: []             # interfaces, as [eth0, wwan0]: the better one is used; none: as the routing table says
+#  probeUplinks: 10s       # how often each uplink is tried
 #  congestion: bbr         # or cubic
 #  survive: 2m             # a silent session is given up after so long
 #  suspectAfter: 2s        # with an answer due: new flows fail at once after so long a silence

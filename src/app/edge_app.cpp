@@ -111,6 +111,7 @@ Result<void> EdgeApp::build() {
                               .labels = options_.labels,
                               .boot = BootId(pki::random_u64()),
                               .software = software(),
+                              .paths = config_.paths,
                               .on_trust_changed = [this] { renewer_->wake(); }});
   TRY(build_fallback());
   certificates_ = std::make_unique<EdgeCertificates>(loop_, options_.dir, trust_);
@@ -275,6 +276,7 @@ Task<std::string> EdgeApp::objects_json(std::string kind) {
 Task<void> EdgeApp::publish_metrics() {
   const LoopIndex index(0);
   publish(registry_, index, link_->totals());
+  publish(registry_, index, link_->status().paths);
   plugins_->publish(registry_, index);
   publish_process(registry_, index, memory_, access_log_ ? access_log_->dropped() : 0);
   co_return;

@@ -48,6 +48,23 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCount
   count(registry, loop, "fairlead_sessions_superseded_total", "Sessions that a later start of their node took over.", c.superseded);
 }
 
+void publish(observe::Registry& registry, LoopIndex loop, const link::PathsStatus& paths) {
+  for (std::size_t i = 0; i < paths.moves.size(); i++)
+    count(registry, loop, "fairlead_link_moves_total", "Moves of the connection to another local address or interface.", paths.moves[i],
+          {{"reason", std::string(name(static_cast<link::MoveReason>(i)))}});
+  for (const link::UplinkStatus& uplink : paths.uplinks) {
+    const observe::Labels labels{{"device", uplink.device}};
+    count(registry, loop, "fairlead_uplink_probes_total", "Signs of life asked for by an uplink.", uplink.probes, labels);
+    count(registry, loop, "fairlead_uplink_probes_lost_total", "Of them, those without an answer.", uplink.probes_lost, labels);
+    const auto set = [&](const char* name, const char* help, double value) { registry.gauge(loop, {name, help, labels}).set(value); };
+    set("fairlead_uplink_in_use", "Whether the connection goes by this uplink.", uplink.in_use ? 1 : 0);
+    set("fairlead_uplink_alive", "Whether the cloud answers by this uplink.", uplink.alive ? 1 : 0);
+    set("fairlead_uplink_rtt_seconds", "Shortest of the last round trips by an uplink; 0: none.",
+        std::chrono::duration<double>(uplink.rtt).count());
+    set("fairlead_uplink_loss_ratio", "Share of the last signs of life that did not come.", uplink.loss);
+  }
+}
+
 void publish(observe::Registry& registry, LoopIndex loop, const enrol::JoinServer::Counters& c) {
   const auto joins = [&](std::uint64_t n, const char* result) {
     count(registry, loop, "fairlead_joins_total", "Connections of edges that wanted to join, by how they ended.", n, {{"result", result}});

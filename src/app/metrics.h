@@ -23,6 +23,7 @@ namespace fairlead::app {
 
 void publish(observe::Registry& registry, LoopIndex loop, const link::LinkTotals& totals);
 void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCounters& counters);
+void publish(observe::Registry& registry, LoopIndex loop, const link::PathsStatus& paths);
 void publish(observe::Registry& registry, LoopIndex loop, const enrol::JoinServer::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const quic::Endpoint::Counters& counters);
 void publish(observe::Registry& registry, LoopIndex loop, const tcp::TcpIngress& ingress);

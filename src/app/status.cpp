@@ -35,6 +35,20 @@ void add_carrier(json::object& to, const net::MuxStats& s, const link::FlowTally
   to["memory"] = s.memory;
 }
 
+void add_paths(json::object& to, const link::PathsStatus& paths) {
+  to["local"] = paths.route ? paths.route->source.to_text() : "";
+  to["device"] = paths.route ? paths.route->device : "";
+  json::object moves;
+  for (std::size_t i = 0; i < paths.moves.size(); i++)
+    if (paths.moves[i] > 0) moves[std::string(name(static_cast<link::MoveReason>(i)))] = paths.moves[i];
+  to["moves"] = std::move(moves);
+  json::array uplinks;
+  for (const link::UplinkStatus& u : paths.uplinks)
+    uplinks.push_back(
+        {{"device", u.device}, {"in_use", u.in_use}, {"usable", u.usable}, {"alive", u.alive}, {"rtt_ms", ms(u.rtt)}, {"loss", u.loss}});
+  to["uplinks"] = std::move(uplinks);
+}
+
 json::object labels_json(const wire::Labels& labels) {
   json::object o;
   for (const auto& [key, value] : labels) o[key] = value;
@@ -83,6 +97,25 @@ std::string rules_text(const json::object& status) {
   return out;
 }
 
+// Of the state that is shown.
+std::string since_text(const json::object& o) { return text_of(o, o.contains("silent_since") ? "silent_since" : "since"); }
+
+std::string uplinks_text(const json::object& cloud) {
+  const json::value* list = cloud.if_contains("uplinks");
+  if (list == nullptr || !list->is_array()) return {};
+  std::string out;
+  for (const json::value& v : list->get_array()) {
+    if (!v.is_object()) continue;
+    const json::object& u = v.get_object();
+    const std::string state = !flag_of(u, "usable") ? "down"
+                              : !flag_of(u, "alive")
+                                  ? "no answer"
+                                  : fmt::format("{:.1f} ms, {:.0f} % loss", number_of(u, "rtt_ms"), number_of(u, "loss") * 100);
+    out += fmt::format("uplink: {}{}: {}\n", text_of(u, "device"), flag_of(u, "in_use") ? " (in use)" : "", state);
+  }
+  return out;
+}
+
 std::vector<std::string> carrier_cells(const json::object& o) {
   return {text_of(o, "transport"),
           fmt::format("{:.1f} ms", number_of(o, "rtt_ms")),
@@ -107,6 +140,7 @@ std::string cloud_status_json(const std::map<NodeName, link::Nodes::Entry>& node
     o["connected"] = s != nullptr && s->state != link::SessionState::suspect;
     o["state"] = s != nullptr ? json::string(name(s->state)) : json::string("gone");
     o["since"] = to_rfc3339(entry.changed);
+    if (s != nullptr && s->silent_since) o["silent_since"] = to_rfc3339(*s->silent_since);
     o["address"] = s != nullptr ? s->address.to_text() : entry.address;
     o["labels"] = labels_json(entry.labels);
     o["software"] = entry.software;
@@ -131,11 +165,13 @@ std::string edge_status_json(const NodeName& node, const link::EdgeStatus& statu
   cloud["connected"] = status.state == link::EdgeState::connected;
   cloud["state"] = json::string(name(status.state));
   cloud["since"] = to_rfc3339(status.since);
+  if (status.silent_since) cloud["silent_since"] = to_rfc3339(*status.silent_since);
   cloud["address"] = status.address.to_text();
   cloud["attempts"] = status.attempts;
   cloud["last_error"] = foreign_text(status.last_error);
   if (!status.last_fallback_error.empty()) cloud["last_fallback_error"] = foreign_text(status.last_fallback_error);
   if (!status.transport.empty()) cloud["transport"] = status.transport;
+  add_paths(cloud, status.paths);
   if (status.carrier) add_carrier(cloud, *status.carrier, *status.flows);
   json::object o{{"role", "edge"}, {"node", node.value()}};
   o["cloud"] = std::move(cloud);
@@ -154,7 +190,7 @@ Result<std::string> status_text(std::string_view text) {
     for (const json::value& v : nodes->get_array()) {
       if (!v.is_object()) continue;
       const json::object& n = v.get_object();
-      std::vector<std::string> row{text_of(n, "name"), text_of(n, "state"), text_of(n, "since"), text_of(n, "address")};
+      std::vector<std::string> row{text_of(n, "name"), text_of(n, "state"), since_text(n), text_of(n, "address")};
       if (n.contains("rtt_ms"))  // a suspect one has its numbers, too
         for (std::string& cell : carrier_cells(n)) row.push_back(std::move(cell));
       else
@@ -168,13 +204,13 @@ Result<std::string> status_text(std::string_view text) {
   if (cloud == nullptr || !cloud->is_object()) return fail(Code::invalid, "the answer is not a status");
   const json::object& c = cloud->get_object();
   rows.push_back({"NODE", "CLOUD", "STATE", "SINCE", "BY", "RTT", "LOSS", "IN", "OUT", "FLOWS"});
-  std::vector<std::string> row{text_of(status, "node"), text_of(c, "host"), text_of(c, "state"), text_of(c, "since")};
+  std::vector<std::string> row{text_of(status, "node"), text_of(c, "host"), text_of(c, "state"), since_text(c)};
   if (c.contains("rtt_ms"))
     for (std::string& cell : carrier_cells(c)) row.push_back(std::move(cell));
   else
     row.push_back(text_of(c, "last_error"));
   rows.push_back(std::move(row));
-  return table(rows) + rules_text(status);
+  return table(rows) + uplinks_text(c) + rules_text(status);
 }
 
 }  // namespace fairlead::app

@@ -59,8 +59,12 @@ TEST(Status, OfANodeThatIsGoneTellsSinceWhenAndWhy) {
 }
 
 TEST(Status, ASuspectNodeIsNotConnectedButHasItsNumbers) {
-  const std::string text = cloud_status_json({{node("edge-a"), here()}}, {session("edge-a", link::SessionState::suspect)}, {}, {});
+  link::SessionStatus silent = session("edge-a", link::SessionState::suspect);
+  silent.silent_since = kSince + 90s;
+  const std::string text = cloud_status_json({{node("edge-a"), here()}}, {silent}, {}, {});
   const json::object shown = json::parse(text).at("nodes").at(0).as_object();
+  EXPECT_EQ(shown.at("silent_since"), "2026-11-25T00:01:30.000Z");
+  EXPECT_THAT(status_text(text).value(), HasSubstr("\nedge-a  suspect  2026-11-25T00:01:30.000Z"));
   EXPECT_FALSE(shown.at("connected").as_bool());
   EXPECT_EQ(shown.at("state"), "suspect");
   EXPECT_EQ(shown.at("flows"), 4);
@@ -115,12 +119,33 @@ TEST(Status, OfAnEdgeTellsOfItsCloud) {
   EXPECT_EQ(connected.at("cloud").at("rtt_ms"), 20.0);
   EXPECT_EQ(connected.at("cloud").at("flows"), 2);
   EXPECT_EQ(connected.at("cloud").at("transport"), "h2");
+  EXPECT_FALSE(connected.at("cloud").as_object().contains("silent_since"));
 
   edge.state = link::EdgeState::suspect;
   const std::string suspect = edge_status_json(node("edge-a"), edge, {}, {});
   EXPECT_FALSE(json::parse(suspect).at("cloud").at("connected").as_bool());
   EXPECT_THAT(status_text(suspect).value(), HasSubstr("suspect"));
   EXPECT_THAT(status_text(suspect).value(), HasSubstr("h2  20.0 ms"));
+}
+
+TEST(Status, OfAnEdgeTellsByWhichWayItReachesTheCloud) {
+  link::EdgeStatus edge;
+  edge.state = link::EdgeState::connected;
+  edge.cloud = "cloud.example:8443";
+  edge.paths.route = net::LocalRoute{net::IpAddress::parse("10.0.0.5").value(), "eth0"};
+  edge.paths.moves[static_cast<std::size_t>(link::MoveReason::address)] = 2;
+  edge.paths.uplinks = {{.device = "eth0", .in_use = true, .usable = true, .alive = true, .rtt = 25ms, .loss = 0.125},
+                        {.device = "wwan0", .usable = true},
+                        {.device = "wlan0"}};
+  const std::string text = edge_status_json(node("edge-a"), edge, {}, {});
+  const json::object shown = json::parse(text).at("cloud").as_object();
+  EXPECT_EQ(shown.at("local"), "10.0.0.5");
+  EXPECT_EQ(shown.at("device"), "eth0");
+  EXPECT_EQ(shown.at("moves"), json::parse(R"({"address": 2})"));
+  EXPECT_EQ(shown.at("uplinks").at(0),
+            json::parse(R"({"device": "eth0", "in_use": true, "usable": true, "alive": true, "rtt_ms": 25.0, "loss": 0.125})"));
+  EXPECT_THAT(status_text(text).value(),
+              HasSubstr("uplink: eth0 (in use): 25.0 ms, 12 % loss\nuplink: wwan0: no answer\nuplink: wlan0: down\n"));
 }
 
 TEST(Status, WhatAPeerSaidAtItsEndNeitherBreaksTheJsonNorSteersATerminal) {
