@@ -1,5 +1,6 @@
 // kinds.h: the decoder of each kind, for manifests.cpp. A decoder reads the keys of an object that its kind has.
 #pragma once
+#include "route/connection_policy.h"
 #include "route/datagram_policy.h"
 #include "route/decoder.h"
 #include "route/http_route.h"
@@ -18,6 +19,7 @@ void decode_spec(Object& o, Backend& out);
 void decode_spec(Object& o, ListenerPolicyObject& out);
 void decode_spec(Object& o, RequestPolicyObject& out);
 void decode_spec(Object& o, DatagramPolicyObject& out);
+void decode_spec(Object& o, ConnectionPolicyObject& out);
 
 // References of a route in the namespace `ns`: reference_decoder.cpp.
 inline constexpr std::size_t kMaxParents = 32;   // Gateway API

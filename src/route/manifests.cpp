@@ -35,6 +35,7 @@ const std::array kKinds = {
     Kind{kFairleadGroup, "ListenerPolicy", {"v1alpha1"}, &read<ListenerPolicyObject, &Manifests::listener_policies>},
     Kind{kFairleadGroup, "RequestPolicy", {"v1alpha1"}, &read<RequestPolicyObject, &Manifests::request_policies>},
     Kind{kFairleadGroup, "DatagramPolicy", {"v1alpha1"}, &read<DatagramPolicyObject, &Manifests::datagram_policies>},
+    Kind{kFairleadGroup, "ConnectionPolicy", {"v1alpha1"}, &read<ConnectionPolicyObject, &Manifests::connection_policies>},
     Kind{kGatewayGroup, "GRPCRoute", {}, nullptr},
     Kind{kGatewayGroup, "TLSRoute", {}, nullptr},
     Kind{kGatewayGroup, "GatewayClass", {}, nullptr},
@@ -121,11 +122,12 @@ void Manifests::append(const Manifests& other) {
   add(listener_policies, other.listener_policies);
   add(request_policies, other.request_policies);
   add(datagram_policies, other.datagram_policies);
+  add(connection_policies, other.connection_policies);
 }
 
 std::size_t Manifests::size() const {
   return gateways.size() + placements.size() + tcp_routes.size() + udp_routes.size() + http_routes.size() + backends.size() +
-         listener_policies.size() + request_policies.size() + datagram_policies.size();
+         listener_policies.size() + request_policies.size() + datagram_policies.size() + connection_policies.size();
 }
 
 Manifests decode_manifests(std::string_view text, Format format, Problems& problems) {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "route/connection_policy.h"
 #include "route/datagram_policy.h"
 #include "route/document.h"
 #include "route/http_route.h"
@@ -21,6 +22,7 @@ struct Manifests {
   std::vector<ListenerPolicyObject> listener_policies;
   std::vector<RequestPolicyObject> request_policies;
   std::vector<DatagramPolicyObject> datagram_policies;
+  std::vector<ConnectionPolicyObject> connection_policies;
 
   void append(const Manifests& other);
   std::size_t size() const;

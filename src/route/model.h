@@ -3,7 +3,7 @@
 //   gateway.networking.k8s.io/v1                Gateway, TCPRoute; HTTPRoute: http_route.h
 //   gateway.networking.k8s.io/v1alpha2          TCPRoute, UDPRoute
 //   fairlead.dev/v1alpha1                       Backend, Placement; ListenerPolicy, RequestPolicy: http_route.h; DatagramPolicy:
-//                                               datagram_policy.h
+//                                               datagram_policy.h; ConnectionPolicy: connection_policy.h
 //
 // Gateway API texts are followed for names, defaults and limits of fields.
 #pragma once

@@ -1,4 +1,4 @@
-// ListenerPolicy, RequestPolicy and DatagramPolicy: what Gateway API has no field for.
+// ListenerPolicy, RequestPolicy, DatagramPolicy and ConnectionPolicy: what Gateway API has no field for.
 #include "route/http_values.h"
 #include "route/kinds.h"
 
@@ -98,6 +98,21 @@ void decode_spec(Object& o, DatagramPolicyObject& out) {
     spec.optional("largeDatagrams", one_of(p.large_in_stream, {{"Stream", true}, {"Drop", false}}));
     spec.optional("class", one_of(p.traffic_class,
                                   {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}}));
+  });
+}
+
+void decode_spec(Object& o, ConnectionPolicyObject& out) {
+  o.required("spec", [&](const Field& f) {
+    using enum ConnectionPolicy::Class;
+    Object spec(f);
+    ConnectionPolicy& p = out.policy;
+    spec.required("targetRefs", [&](const Field& list) {
+      list.items(1, kMaxTargets, [&](const Field& t) { decode_target(t, out.targets.emplace_back()); });
+    });
+    spec.optional("class", one_of(p.traffic_class,
+                                  {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}}));
+    spec.optional("onLinkDown", one_of(p.wait_for_link, {{"Fail", false}, {"Wait", true}}));
+    spec.optional("waitTimeout", time(p.wait));
   });
 }
 

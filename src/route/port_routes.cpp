@@ -1,4 +1,4 @@
-// TCPRoutes and UDPRoutes, and the policies of the latter.
+// TCPRoutes and UDPRoutes, and their policies.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +9,16 @@ namespace fairlead::route {
 
 using enum Condition::Status;
 
+namespace {
+
+template <class Policy, class Object>
+Policy policy_of(const std::map<ObjectKey, const Object*>& chosen, const ObjectKey& route) {
+  const auto it = chosen.find(route);
+  return it == chosen.end() ? Policy() : it->second->policy;
+}
+
+}  // namespace
+
 template <class Route>
 void Resolver::attach_in_order(std::string_view kind, const std::vector<Route>& routes) {
   std::vector<const Route*> in_order;
@@ -17,36 +27,38 @@ void Resolver::attach_in_order(std::string_view kind, const std::vector<Route>& 
   for (const Route* r : in_order) attach(kind, *r);
 }
 
-void Resolver::attach_port_routes() {
-  choose_datagram_policies();
-  attach_in_order("TCPRoute", manifests_.tcp_routes);
-  attach_in_order("UDPRoute", manifests_.udp_routes);
-}
-
 // A route has one policy: the first by precedence.
-void Resolver::choose_datagram_policies() {
-  std::vector<const DatagramPolicyObject*> policies;
-  for (const DatagramPolicyObject& p : manifests_.datagram_policies) policies.push_back(&p);
+template <class Object, class Route>
+auto Resolver::choose_policies(std::string_view kind, const std::vector<Object>& objects, std::string_view route_kind,
+                               const std::vector<Route>& routes) {
+  std::vector<const Object*> policies;
+  for (const Object& p : objects) policies.push_back(&p);
   std::ranges::sort(policies, [](const auto* a, const auto* b) { return precedes(a->meta, b->meta); });
-  std::map<ObjectKey, const DatagramPolicyObject*> chosen;
-  for (const DatagramPolicyObject* p : policies) {
+  std::map<ObjectKey, const Object*> chosen;
+  for (const Object* p : policies) {
     for (std::size_t i = 0; i < p->targets.size(); i++) {
       const PolicyTarget& target = p->targets[i];
       const ObjectKey route{p->meta.key.ns, target.name};
       auto refuse = [&](std::string why) { warn(p->meta.source, target.at, fmt::format("spec.targetRefs[{}]", i), std::move(why)); };
-      if (target.kind != GroupKind{.kind = "UDPRoute"})
-        refuse(fmt::format("{}/{} is no UDPRoute: ignored", target.kind.group, target.kind.kind));
+      if (target.kind != GroupKind{.kind = std::string(route_kind)})
+        refuse(fmt::format("{}/{} is no {}: ignored", target.kind.group, target.kind.kind, route_kind));
       else if (target.section)
-        refuse("a UDPRoute has one rule and no sections: ignored");
-      else if (std::ranges::none_of(manifests_.udp_routes, [&](const UdpRoute& r) { return r.meta.key == route; }))
-        refuse(fmt::format("UDPRoute {} is not there", route.to_text()));
-      else if (auto [first, is_new] = chosen.emplace(route, p); is_new)
-        datagram_policies_[route] = p->policy;
-      else if (first->second != p)
-        refuse(fmt::format("not in force for UDPRoute {}: DatagramPolicy {} comes before it", route.to_text(),
+        refuse(fmt::format("a {} has one rule and no sections: ignored", route_kind));
+      else if (std::ranges::none_of(routes, [&](const Route& r) { return r.meta.key == route; }))
+        refuse(fmt::format("{} {} is not there", route_kind, route.to_text()));
+      else if (const auto first = chosen.emplace(route, p).first; first->second != p)
+        refuse(fmt::format("not in force for {} {}: {} {} comes before it", route_kind, route.to_text(), kind,
                            first->second->meta.key.to_text()));
     }
   }
+  return chosen;
+}
+
+void Resolver::attach_port_routes() {
+  datagram_policies_ = choose_policies("DatagramPolicy", manifests_.datagram_policies, "UDPRoute", manifests_.udp_routes);
+  connection_policies_ = choose_policies("ConnectionPolicy", manifests_.connection_policies, "TCPRoute", manifests_.tcp_routes);
+  attach_in_order("TCPRoute", manifests_.tcp_routes);
+  attach_in_order("UDPRoute", manifests_.udp_routes);
 }
 
 void Resolver::attach(std::string_view kind, const PortRoute& route) {
@@ -65,9 +77,9 @@ void Resolver::attach(std::string_view kind, const PortRoute& route) {
         PortListener made{
             e->gateway->meta.key, e->listener->name, RouteId(route.meta.key.to_text()), {ip, e->listener->port.value()}, *backends};
         if (e->listener->protocol == Protocol::udp)
-          made_->udp_listeners_.push_back({std::move(made), datagram_policies_[route.meta.key]});
+          made_->udp_listeners_.push_back({std::move(made), policy_of<DatagramPolicy>(datagram_policies_, route.meta.key)});
         else
-          made_->tcp_listeners_.push_back(std::move(made));
+          made_->tcp_listeners_.push_back({std::move(made), policy_of<ConnectionPolicy>(connection_policies_, route.meta.key)});
       }
     }
     return accepted;

@@ -57,7 +57,9 @@ class Resolver {
   template <class Route>
   void attach_in_order(std::string_view kind, const std::vector<Route>& routes);
   void attach_port_routes();
-  void choose_datagram_policies();
+  template <class Object, class Route>
+  auto choose_policies(std::string_view kind, const std::vector<Object>& objects, std::string_view route_kind,
+                       const std::vector<Route>& routes);
 
   // http_resolver.cpp
   void attach(HttpRoute& route);
@@ -81,7 +83,8 @@ class Resolver {
   std::map<ObjectKey, const Gateway*> gateways_;  // of all sites
   std::map<ObjectKey, const Placement*> placements_;
   std::map<ObjectKey, const RequestPolicyObject*> request_policies_;
-  std::map<ObjectKey, DatagramPolicy> datagram_policies_;  // by the UDPRoute for which it is in force
+  std::map<ObjectKey, const DatagramPolicyObject*> datagram_policies_;      // by the UDPRoute for which it is in force
+  std::map<ObjectKey, const ConnectionPolicyObject*> connection_policies_;  // by the TCPRoute
   std::map<ObjectKey, BackendId> backends_;
   std::map<ObjectKey, std::vector<Entrance>> entrances_;  // by Gateway, in the order of its listeners
   std::map<ObjectKey, std::string> refused_;              // Gateways of this site that are not accepted as a whole

@@ -46,6 +46,7 @@ std::vector<Problem> find_duplicates(const Manifests& manifests) {
   find_duplicates(manifests.listener_policies, "ListenerPolicy", found);
   find_duplicates(manifests.request_policies, "RequestPolicy", found);
   find_duplicates(manifests.datagram_policies, "DatagramPolicy", found);
+  find_duplicates(manifests.connection_policies, "ConnectionPolicy", found);
   return found;
 }
 

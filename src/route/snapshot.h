@@ -39,7 +39,9 @@ struct PortListener {
   net::SocketAddress bind;
   std::vector<WeightedBackend> backends;
 };
-using TcpListener = PortListener;
+struct TcpListener : PortListener {
+  ConnectionPolicy policy;
+};
 struct UdpListener : PortListener {
   DatagramPolicy policy;
 };

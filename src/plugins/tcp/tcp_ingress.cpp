@@ -12,6 +12,21 @@ namespace {
 
 // For the far side to connect in. Users of TCP have nothing to say how long they would wait.
 constexpr Duration kConnectTimeout = 10s;
+// How often a connection that waits for a node looks for one.
+constexpr Duration kLookForNodes = 100ms;
+
+wire::TrafficClass traffic_class_of(const route::ConnectionPolicy& policy) {
+  using Class = route::ConnectionPolicy::Class;
+  switch (policy.traffic_class) {
+    case Class::interactive: return wire::TrafficClass::interactive;
+    case Class::bulk: return wire::TrafficClass::bulk;
+    case Class::background: return wire::TrafficClass::background;
+    case Class::management: return wire::TrafficClass::management;
+  }
+  return wire::TrafficClass::interactive;
+}
+
+std::string node_text(const link::Destination& to) { return to.node ? to.node->value() : "cloud"; }
 
 }  // namespace
 
@@ -25,6 +40,8 @@ struct TcpIngress::Rules {
 // A connection on its way to the loop that will serve it. It owns all it needs: the rules may change meanwhile.
 struct TcpIngress::Job {
   std::unique_ptr<net::Incoming> incoming;
+  net::SocketAddress at;   // where it came in
+  TimePoint wait_until{};  // for a node; TimePoint{}: not at all
   link::Destination to;
   wire::FlowOpen open;
   std::string listener, route;
@@ -53,40 +70,32 @@ std::vector<net::Listeners::Failure> TcpIngress::apply(std::shared_ptr<const rou
   return listeners_.listen_at(wanted, siblings_.size() > 1);
 }
 
-// Decides where the connection goes and hands it to the loop of that session. Dropping `incoming` resets it.
 void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at) {
   counters_.accepted++;
   const route::TcpListener& rule = *rules_->at.at(at);
   Loop& loop = network_.loop();
   auto job = std::make_unique<Job>();
+  job->at = at;
   job->begun = loop.wall_now();
   job->start = loop.now();
+  job->wait_until = rule.policy.wait_for_link ? loop.now() + rule.policy.wait : TimePoint{};
   job->listener = fmt::format("{}/{}", rule.gateway.to_text(), rule.name);
   job->route = rule.route.value();
   job->open.plugin = std::string(TcpEgress::kPlugin);
+  job->open.traffic_class = traffic_class_of(rule.policy);
   job->open.remaining = kConnectTimeout;
   job->open.source = incoming->peer().to_text();
   job->open.traceparent = observe::TraceContext::begin(loop.random(), false).to_text();
+  job->incoming = std::move(incoming);
+  send_home(std::move(job));
+}
 
-  auto choice = rules_->picker.pick(rule, loop.random());
-  if (!choice) {
-    counters_.refused++;
-    write(access_log_,
-          FlowLine{.side = "ingress",
-                   .begun = job->begun,
-                   .listener = job->listener,
-                   .route = job->route,
-                   .open = &job->open,
-                   .end = {.code = choice.error().code() == Code::not_found ? link::FlowCode::no_route : link::FlowCode::link_down,
-                           .refused = true,
-                           .message = choice.error().describe()}});
+// Decides where the connection goes and hands it to the loop of that session. Dropping `incoming` resets it.
+void TcpIngress::send_home(std::unique_ptr<Job> job) {
+  if (!choose(*job)) {
+    if (job->wait_until > network_.loop().now()) connections_.spawn(serve_later(std::move(job)));
     return;
   }
-  job->incoming = std::move(incoming);
-  job->to = link::Destination{choice->node};
-  job->open.backend = choice->backend->meta.key.to_text();
-  job->open.target = choice->target->to_text();
-
   const std::optional<LoopIndex> home = peers_.home(job->to);
   if (home && *home != peers_.loop_index() && home->value() < siblings_.size()) {
     const Sibling& other = siblings_[home->value()];
@@ -97,24 +106,66 @@ void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const net::Socke
   }
 }
 
-Task<void> TcpIngress::serve(std::unique_ptr<Job> job) {
-  Loop& loop = network_.loop();
-  std::unique_ptr<net::Stream> socket = network_.adopt(std::move(job->incoming));
-  FlowLine line{.side = "ingress", .begun = job->begun, .listener = job->listener, .route = job->route, .open = &job->open};
-  line.node = job->to.node ? job->to.node->value() : "cloud";
+// False when there is nobody: the job is refused, unless it may wait.
+bool TcpIngress::choose(Job& job) {
+  const auto rule = rules_->at.find(job.at);
+  const auto refused = [&](link::FlowCode code, std::string message) {
+    if (may_wait(job, code)) return false;
+    job.wait_until = {};
+    refuse(job, {.code = code, .refused = true, .message = std::move(message)});
+    return false;
+  };
+  if (rule == rules_->at.end()) return refused(link::FlowCode::no_route, "the listener has gone while the connection waited");
+  auto choice = rules_->picker.pick(*rule->second, network_.loop().random());
+  if (!choice)
+    return refused(choice.error().code() == Code::not_found ? link::FlowCode::no_route : link::FlowCode::link_down,
+                   choice.error().describe());
+  job.to = link::Destination{choice->node};
+  job.open.backend = choice->backend->meta.key.to_text();
+  job.open.target = choice->target->to_text();
+  return true;
+}
 
+bool TcpIngress::may_wait(const Job& job, link::FlowCode why) const {
+  return why == link::FlowCode::link_down && network_.loop().now() < job.wait_until;
+}
+
+void TcpIngress::refuse(const Job& job, link::SpliceEnd end) {
+  counters_.refused++;
+  write(access_log_, FlowLine{.side = "ingress",
+                              .begun = job.begun,
+                              .took = network_.loop().now() - job.start,
+                              .node = job.open.target.empty() ? "" : node_text(job.to),
+                              .listener = job.listener,
+                              .route = job.route,
+                              .open = &job.open,
+                              .end = std::move(end)});
+}
+
+// The node may be another one by then, and its session on another loop.
+Task<void> TcpIngress::serve_later(std::unique_ptr<Job> job) {
+  co_await network_.loop().sleep(kLookForNodes);
+  send_home(std::move(job));
+}
+
+Task<void> TcpIngress::serve(std::unique_ptr<Job> job) {
   auto flow = co_await peers_.open(job->to, job->open);
   if (!flow) {
-    socket->reset();
-    line.end = {.code = flow.error().code, .by_flow = true, .refused = true, .message = flow.error().message};
-  } else {
-    line.flow = (*flow)->id();
-    line.end = co_await link::splice_opened(**flow, *socket);
-    line.bytes_in = (*flow)->bytes_out();
-    line.bytes_out = (*flow)->bytes_in();
+    if (may_wait(*job, flow.error().code) && flow.error().delivered == link::Delivered::no)
+      connections_.spawn(serve_later(std::move(job)));
+    else
+      refuse(*job, {.code = flow.error().code, .by_flow = true, .refused = true, .message = flow.error().message});
+    co_return;
   }
+  FlowLine line{.side = "ingress", .begun = job->begun, .listener = job->listener, .route = job->route, .open = &job->open};
+  line.node = node_text(job->to);
+  std::unique_ptr<net::Stream> socket = network_.adopt(std::move(job->incoming));
+  line.flow = (*flow)->id();
+  line.end = co_await link::splice_opened(**flow, *socket);
+  line.bytes_in = (*flow)->bytes_out();
+  line.bytes_out = (*flow)->bytes_in();
   if (line.end.refused) counters_.refused++;
-  line.took = loop.now() - job->start;
+  line.took = network_.loop().now() - job->start;
   write(access_log_, line);
 }
 

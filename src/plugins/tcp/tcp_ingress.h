@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "link/peers.h"
+#include "link/splice.h"
 #include "net/listeners.h"
 #include "observe/access_log.h"
 #include "route/picker.h"
@@ -48,7 +49,12 @@ class TcpIngress {
   struct Rules;
   struct Job;
   void place(std::unique_ptr<net::Incoming> incoming, const net::SocketAddress& at);
+  void send_home(std::unique_ptr<Job> job);
+  bool choose(Job& job);
+  void refuse(const Job& job, link::SpliceEnd end);
+  bool may_wait(const Job& job, link::FlowCode why) const;
   Task<void> serve(std::unique_ptr<Job> job);
+  Task<void> serve_later(std::unique_ptr<Job> job);
 
   net::Network& network_;
   link::Peers& peers_;

@@ -180,6 +180,74 @@ TEST_F(TcpWorld, ANodeThatIsGoneIsAResetAtOnce) {
   EXPECT_EQ(read(*client), "reset");
 }
 
+constexpr std::string_view kWaits = R"(
+---
+apiVersion: fairlead.dev/v1alpha1
+kind: ConnectionPolicy
+metadata: {name: db}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: TCPRoute, name: db}]
+  onLinkDown: Wait
+  waitTimeout: 8s
+)";
+
+TEST_F(TcpWorld, WhileTheLinkIsSilentAConnectionIsResetAtOnceOrWaitsAsItsPolicySays) {
+  auto listener = serve();
+  auto first = dial();
+  auto server = accept(*listener);
+  world.net.set_up(*world.cloud_host, *edge.host, false);
+  write(*first, "something in flight");
+  world.loop.run_for(4s);
+  const TimePoint before = world.loop.now();
+  auto client = dial();
+  EXPECT_EQ(read(*client), "reset");
+  EXPECT_LT(world.loop.now() - before, 100ms);
+
+  EXPECT_TRUE(ingress->apply(rules(std::string(kToEdge) + std::string(kWaits))).empty());
+  client = dial();
+  write(*client, "ping");
+  world.loop.run_for(2s);
+  world.net.set_up(*world.cloud_host, *edge.host, true);
+  auto late = accept(*listener);
+  EXPECT_EQ(read(*late), "ping");
+  write(*late, "pong");
+  EXPECT_EQ(read(*client), "pong");
+}
+
+TEST_F(TcpWorld, AConnectionThatMayWaitIsServedByTheNodeThatComes) {
+  EXPECT_TRUE(ingress->apply(rules(std::string(kToEdge) + std::string(kWaits))).empty());
+  auto listener = serve();
+  world.loop.run(edge.link->drain(0s, "away for a while"), 10s);
+  world.loop.run_for(100ms);
+  ASSERT_EQ(world.nodes->connected(), 0u);
+  auto client = dial();
+  write(*client, "ping");
+  world.loop.run_for(3s);
+  TestEdge& again = world.edge("edge-a");
+  again.egresses = {};
+  again.egresses.add(egress);
+  auto late = accept(*listener);
+  EXPECT_EQ(read(*late), "ping");
+}
+
+TEST_F(TcpWorld, WhoWaitsInVainIsResetWhenItsTimeIsOver) {
+  EXPECT_TRUE(ingress->apply(rules(std::string(kToEdge) + std::string(kWaits))).empty());
+  world.loop.run(edge.link->drain(0s, "away for good"), 10s);
+  world.loop.run_for(100ms);
+  const TimePoint before = world.loop.now();
+  auto client = dial();
+  EXPECT_EQ(read(*client), "reset");
+  EXPECT_GE(world.loop.now() - before, 8s);
+  EXPECT_LT(world.loop.now() - before, 8s + 500ms);
+  EXPECT_EQ(ingress->counters().refused, 1u);
+  // Rules that go meanwhile end the waiting.
+  client = dial();
+  world.loop.run_for(1s);
+  ingress->apply(rules(""));
+  EXPECT_EQ(read(*client), "reset");
+  EXPECT_EQ(ingress->connections(), 0u);
+}
+
 TEST_F(TcpWorld, WhatTheEdgeDoesNotAllowIsNeverDialled) {
   std::string elsewhere(kToEdge);
   elsewhere.replace(elsewhere.find("127.0.0.1"), 9, "192.0.2.77");
