@@ -89,11 +89,15 @@ def command(middle, control, words="", seed=1):
 def replace(lab, role, words="", seed=1):
     """The cable between the edge `role` of a lab behind NAT and its router, from now on a bad one."""
     host, router = lab.hosts[role], lab.hosts["nat"]
-    near, far = (host.net, "lan"), (router.net, "lan2" if role == "edge2" else "lan")
-    middle = lab.namespace(f"link-{role}")
+    return between(lab, role, (host.net, "lan"), (router.net, "lan2" if role == "edge2" else "lan"), words, seed)
+
+
+def between(lab, name, near, far, words="", seed=1):
+    """The same for any cable of a lab: (network, device) of the host and of the router."""
+    middle = lab.namespace(f"link-{name}")
     splice(near, far, middle)
-    control = lab.folder / f"link-{role}.sock"
-    process = lab.start(f"link-{role}", command(middle, control, words, seed))
+    control = lab.folder / f"link-{name}.sock"
+    process = lab.start(f"link-{name}", command(middle, control, words, seed))
     process.wait_for_log("carrying", _ANSWER_SECONDS)
     return Link(control, near, far, process)
 
