@@ -46,7 +46,7 @@ class EdgePaths {
   };
 
   static constexpr Duration kSettle = 20ms;  // changes of routes so close together are one
-  // Two moves within the time in which the cloud checks the first one make more connection ids than the library takes.
+  // So that the cloud can check one path before the next: packets of a move in mid-check may be lost.
   static constexpr Duration kBetweenMoves = 1s;
   static constexpr Duration kFirstAnswer = 1s;  // before a dial the uplinks have so long to answer
   static constexpr Duration kLookAtSilence = 100ms;
