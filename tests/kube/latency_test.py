@@ -10,7 +10,7 @@ from managed import MODES
 
 RTT = 0.05
 BYTES = int(os.environ.get("FAIRLEAD_KUBE_CP_BYTES", 1 << 30))
-RATE = "200M"  # without one, what is measured is how two cores share between all of a cluster's programs
+RATE = "100M"  # without one, what is measured is how two cores share between all of a cluster's programs
 GOAL = 2 * RTT + 0.02
 
 
