@@ -136,7 +136,8 @@ def _y_axis(canvas, scale, unit):
 
 
 def curves(title, subtitle, x_unit, y_unit, series, log_x=False, nines=False, dashed=()):
-    """`series`: {name: [(x, y), ...]}. A name "PEER NOTE" has the colour of the peer; those in `dashed` are drawn so. `nines`: y is a share
+    """`series`: {name: [(x, y), ...]}. A name "PEER NOTE" has the colour of the peer; those in `dashed` are drawn so
+    and not in the legend. `nines`: y is a share
     in percent, its axis stretched towards 100.
     """
     canvas = _Canvas(title, subtitle)
@@ -152,9 +153,10 @@ def curves(title, subtitle, x_unit, y_unit, series, log_x=False, nines=False, da
         colour, dashes = COLOURS.get(name.split()[0], _OTHER), "5 4" if name in dashed else None
         drawn = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in one if math.isfinite(x))
         canvas.add("polyline", points=drawn, fill="none", stroke=colour, stroke_width=2, **({"stroke_dasharray": dashes} if dashes else {}))
-        canvas.line(at, 62, at + 18, 62, colour, 2, dashes)
-        canvas.text(at + 23, 66, name)
-        at += 38 + 6.6 * len(name)
+        if not dashes:  # what the dashed ones are is said in the subtitle
+            canvas.line(at, 62, at + 18, 62, colour, 2)
+            canvas.text(at + 23, 66, name)
+            at += 38 + 6.6 * len(name)
     canvas.line(_LEFT, floor, _WIDTH - _RIGHT, floor, _INK)
     canvas.text((_LEFT + _WIDTH - _RIGHT) / 2, floor + 40, x_unit, anchor="middle")
     return canvas.done()
