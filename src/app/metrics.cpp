@@ -50,7 +50,7 @@ void publish(observe::Registry& registry, LoopIndex loop, const link::CloudCount
 
 void publish(observe::Registry& registry, LoopIndex loop, const link::PathsStatus& paths) {
   for (std::size_t i = 0; i < paths.moves.size(); i++)
-    count(registry, loop, "fairlead_link_moves_total", "Moves of the connection to another local address or interface.", paths.moves[i],
+    count(registry, loop, "fairlead_edge_moves_total", "Moves of the connection to another local address or interface.", paths.moves[i],
           {{"reason", std::string(name(static_cast<link::MoveReason>(i)))}});
   for (const link::UplinkStatus& uplink : paths.uplinks) {
     const observe::Labels labels{{"device", uplink.device}};

@@ -32,7 +32,7 @@ EdgePaths::EdgePaths(Loop& loop, net::Network& network, Options options)
       options_(std::move(options)),
       news_came_(loop),
       answered_(loop),
-      postponed_(loop, [this] { move(postponed_reason_, postponed_to_); }),
+      postponed_(loop, [this] { move(postponed_reason_, *active_); }),
       watch_(network.watch_routes()),
       tasks_(loop) {
   for (const std::string& device : options_.uplinks)
@@ -71,6 +71,7 @@ void EdgePaths::use(quic::Endpoint& endpoint) {
   endpoint_ = &endpoint;
   connection_ = nullptr;
   if (active_ == nullptr) return;
+  endpoint.renew_sockets_by([this] { return socket_of(*active_); });
   if (auto socket = active_->take()) endpoint.rebind(std::move(socket));
 }
 
@@ -120,7 +121,11 @@ void EdgePaths::look_at_table() {
   if (!route_) return;
   news_++;
   news_came_.wake_all();
-  move(!before ? MoveReason::returned : before->device != route_->device ? MoveReason::interface : MoveReason::address);
+  if (connection_ == nullptr) return;
+  const MoveReason reason = !before ? MoveReason::returned : before->device != route_->device ? MoveReason::interface : MoveReason::address;
+  const bool is_other_path = reason == MoveReason::interface && loop_.now() >= next_move();
+  if (!is_other_path || !endpoint_->renew_socket()) connection_->ping();
+  moved(reason);
 }
 
 void EdgePaths::look_at_uplinks() {
@@ -130,14 +135,14 @@ void EdgePaths::look_at_uplinks() {
     news_++;
     news_came_.wake_all();
     if (uplink.get() == active_)
-      move(was_usable ? MoveReason::address : MoveReason::returned, active_);
+      move(was_usable ? MoveReason::address : MoveReason::returned, *active_);
     else
       uplink->probe();
   }
   if (active_ == nullptr || active_->route()) return;
   Uplink* other = best(active_);
   if (other == nullptr) other = next_usable(active_);
-  if (other != nullptr) move(MoveReason::down, other);
+  if (other != nullptr) move(MoveReason::down, *other);
 }
 
 void EdgePaths::ask_all() {
@@ -188,7 +193,7 @@ void EdgePaths::compare() {
   }
   rounds_better_ = better_ == other ? rounds_better_ + 1 : 1;
   better_ = other;
-  if (rounds_better_ >= kRoundsBetter && loop_.now() - moved_at_ >= kDwell) move(MoveReason::better, other);
+  if (rounds_better_ >= kRoundsBetter && loop_.now() - moved_at_ >= kDwell) move(MoveReason::better, *other);
 }
 
 Task<void> EdgePaths::watch_silence() {
@@ -206,11 +211,11 @@ void EdgePaths::look_at_silence() {
   const Duration silent = now - since;
   if (silent < kUneasyAfter + stats.rtt) return;
   if (silent >= kSilentAfter + 2 * stats.rtt && uneasy_at_ > since && !active_->answered_since(uneasy_at_)) {
-    if (Uplink* other = best(active_, since)) return move(MoveReason::silent, other);
+    if (Uplink* other = best(active_, since)) return move(MoveReason::silent, *other);
     const auto is_mute = [](const auto& uplink) { return uplink->answered_at() == TimePoint{}; };
     Uplink* next = next_usable(active_);
     if (silent >= kDesperateAfter && next != nullptr && next != active_ && std::ranges::all_of(uplinks_, is_mute))
-      return move(MoveReason::silent, next);
+      return move(MoveReason::silent, *next);
   }
   // Ever more rarely: the cloud itself may be away.
   if (uneasy_at_ > since && now - uneasy_at_ < std::max(silent / 2, kUneasyAfter)) return;
@@ -218,34 +223,35 @@ void EdgePaths::look_at_silence() {
   ask_all();
 }
 
-// `to`: with uplinks.
-void EdgePaths::move(MoveReason reason, Uplink* to) {
+void EdgePaths::move(MoveReason reason, Uplink& to) {
   postponed_.disarm();
   if (endpoint_ == nullptr) return;
-  if (to != nullptr) active_ = to;
-  if (const TimePoint next = moved_at_ + kBetweenMoves; moved_at_ != TimePoint{} && loop_.now() < next) {
+  active_ = &to;
+  if (loop_.now() < next_move()) {
     postponed_reason_ = reason;
-    postponed_to_ = to;
-    postponed_.arm(next);
+    postponed_.arm(next_move());
     return;
   }
-  auto socket = socket_by(to);
+  auto socket = socket_of(to);
   if (!socket) {
     log::warn("link", "cannot move to {}: {}", text_of(route()), socket.error());
     return;
   }
   better_ = nullptr;
   rounds_better_ = 0;
+  endpoint_->rebind(*std::move(socket));
+  moved(reason);
+}
+
+void EdgePaths::moved(MoveReason reason) {
   moves_[static_cast<std::size_t>(reason)]++;
   moved_at_ = loop_.now();
-  endpoint_->rebind(*std::move(socket));
   log::info("link", "moved to {} (reason: {})", text_of(route()), name(reason));
 }
 
-Result<std::unique_ptr<net::DatagramSocket>> EdgePaths::socket_by(Uplink* uplink) {
-  if (uplink == nullptr) return network_.bind({cloud_->ip.is_v4() ? net::IpAddress() : net::IpAddress::v6({}), 0});
-  if (auto socket = uplink->take()) return socket;
-  return fail(Code::unreachable, "{} is down", uplink->device());
+Result<std::unique_ptr<net::DatagramSocket>> EdgePaths::socket_of(Uplink& uplink) {
+  if (auto socket = uplink.take()) return socket;
+  return fail(Code::unreachable, "{} is down", uplink.device());
 }
 
 PathsStatus EdgePaths::status() const {

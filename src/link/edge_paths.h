@@ -1,8 +1,8 @@
 // edge_paths.h: by which of its addresses and interfaces an edge talks to the cloud, and when it moves to another.
 //
-// Without uplinks the routing table decides. When it gives the cloud another source address or interface, or a way again after there was
-// none, the connection moves to a new socket at once: the system has sent by the new way since then anyway, and the cloud learns of it now
-// instead of with the next packet.
+// Without uplinks the routing table decides, and what is sent goes by the new way as soon as that has changed. When it gives another source
+// address, or a way again after there was none, something is sent at once, so that the cloud follows as it does when a NAT has rebound. By
+// another interface the connection migrates, with new ids: it may go there and back before the cloud has checked the first path.
 // With uplinks each stands by with a socket over which the cloud is asked for a sign of life (uplink.h). So a switch takes that very
 // socket and asks nobody first. The connection leaves an uplink that is down, or silent while another is not, at once; and for a better
 // one when that has been so for some rounds.
@@ -66,7 +66,7 @@ class EdgePaths {
   // A new endpoint, nothing dialled yet; it outlives this or the next call of release().
   void use(quic::Endpoint& endpoint);
   // The connection on it, whose silence is watched; it is there until release(), or a call with null.
-  void watch(const net::MuxConnection* connection) { connection_ = connection; }
+  void watch(net::MuxConnection* connection) { connection_ = connection; }
   void release();
   // Waits so long, or until there may be a way where none was, or another: then true, at once if that came since the last prepare().
   Task<bool> pause(Duration limit);
@@ -86,15 +86,17 @@ class EdgePaths {
   void ask_all();
   Uplink* best(const Uplink* other_than, TimePoint answered_since = {}) const;
   Uplink* next_usable(const Uplink* after) const;
-  void move(MoveReason reason, Uplink* to = nullptr);
-  Result<std::unique_ptr<net::DatagramSocket>> socket_by(Uplink* uplink);
+  TimePoint next_move() const { return moved_at_ == TimePoint{} ? moved_at_ : moved_at_ + kBetweenMoves; }
+  void move(MoveReason reason, Uplink& to);
+  void moved(MoveReason reason);
+  static Result<std::unique_ptr<net::DatagramSocket>> socket_of(Uplink& uplink);
 
   Loop& loop_;
   net::Network& network_;
   const Options options_;
   std::optional<net::SocketAddress> cloud_;
   quic::Endpoint* endpoint_ = nullptr;
-  const net::MuxConnection* connection_ = nullptr;
+  net::MuxConnection* connection_ = nullptr;
   std::optional<net::LocalRoute> route_;  // without uplinks
   std::vector<std::unique_ptr<Uplink>> uplinks_;
   Uplink* active_ = nullptr;      // of uplinks_
@@ -108,7 +110,6 @@ class EdgePaths {
   std::uint64_t news_ = 0, news_when_prepared_ = 0;
   WaitQueue news_came_, answered_;
   MoveReason postponed_reason_ = MoveReason::address;
-  Uplink* postponed_to_ = nullptr;
   Timer postponed_;
   std::unique_ptr<net::RouteWatch> watch_;
   Scope tasks_;  // last
