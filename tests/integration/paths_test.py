@@ -10,7 +10,7 @@ import netlab
 from netlab import http_client, http_rules, origin
 from ways import NODE
 
-SIZE = 40 << 20
+SIZE = 24 << 20
 SOON = 0.3  # seconds; the round trip is 50 ms
 FARTHER = 0.5  # by another way, whose round trip is 80 ms
 SILENT = 1.5  # where nobody tells: it is the silence that is noticed
