@@ -26,14 +26,15 @@ class Goodput : public ::testing::Test {
     flows->spawn(play_opener(world->loop, *world->cloud_link, to_node("edge-a"), script, record));
     return record;
   }
-  // Mbit/s of a download of `bytes`, with what each quarter of a second brought.
-  double rate(std::uint32_t bytes) {
+  // Mbit/s of a download of `bytes`, with what each quarter of a second brought. `event` is what happens after a second.
+  double rate(std::uint32_t bytes, const std::function<void()>& event = nullptr) {
     FlowRecord& record = download(bytes);
     const TimePoint began = world->loop.now();
     std::uint64_t before = 0;
     series.clear();
     for (int step = 1; !record.opener.over && world->loop.now() - began < 200s; step++) {
       world->loop.run_for(25ms);
+      if (step == 40 && event) event();
       if (step % 10 != 0) continue;
       series += fmt::format("{:.0f} ", static_cast<double>(record.opener.received - before) * 8 / 0.25e6);
       before = record.opener.received;
@@ -91,6 +92,30 @@ TEST_F(Goodput, OfALinkThatHasBecomeLongerIsNearItsRate) {
     rate(10'000'000);
     world->net.set_options(*world->cloud_host, *edge->host, {.rtt = 50ms, .loss = loss, .rate = 100'000'000, .queue = 400});
     EXPECT_GT(rate(50'000'000), 70) << series;
+  }
+}
+
+// The cloud begins anew with what it knows of the path, while what was under way by the old one is lost.
+TEST_F(Goodput, WhenANatForgetsInMidDownloadIsNearItsRateAgainSoon) {
+  for (double loss : {0.0, 0.01}) {
+    for (std::uint64_t seed : {1, 2}) {
+      SCOPED_TRACE(fmt::format("loss {}, seed {}", loss, seed));
+      start({.seed = seed, .rtt = 50ms, .loss = loss, .rate = 100'000'000, .queue = 400});
+      sim::Nat& nat = world->net.nat(ip("198.51.100.9"));
+      edge->host->set_nat(nat);
+      world->loop.run_for(1s);
+      EXPECT_GT(rate(50'000'000, [&nat] { nat.rebind(); }), 65) << series;
+    }
+  }
+}
+
+TEST_F(Goodput, WithANewAddressInMidDownloadIsNearItsRateAgainSoon) {
+  for (double loss : {0.0, 0.01}) {
+    for (std::uint64_t seed : {1, 2}) {
+      SCOPED_TRACE(fmt::format("loss {}, seed {}", loss, seed));
+      start({.seed = seed, .rtt = 50ms, .loss = loss, .rate = 100'000'000, .queue = 400});
+      EXPECT_GT(rate(50'000'000, [this] { edge->host->change_address(ip("10.0.0.1"), ip("10.0.0.77")); }), 65) << series;
+    }
   }
 }
 

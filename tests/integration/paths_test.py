@@ -85,19 +85,17 @@ class Path:
 def path(site):
     if not site.lab.namespaced:
         pytest.skip(site.lab.note)
+    link = netlab.link.replace(site.lab, "edge", LINK)  # first: a session that has known a shorter way takes 10 s to forget it
     site.start_cloud()
     site.start_edge(NODE)
-    return Path(site)
+    path = Path(site)
+    path.link = link
+    return path
 
 
-@pytest.fixture
-def link(path):
-    return netlab.link.replace(path.site.lab, "edge", LINK)
-
-
-def test_a_new_address_in_mid_download(path, link):
+def test_a_new_address_in_mid_download(path):
     download = path.download()
-    link.new_address()
+    path.link.new_address()
     took = path.get()
     assert download.running and took < SOON, took
     download.finish()
@@ -105,10 +103,10 @@ def test_a_new_address_in_mid_download(path, link):
     path.assert_one_session()
 
 
-def test_a_nat_that_forgets_in_mid_download(path, link):
+def test_a_nat_that_forgets_in_mid_download(path):
     before = path.seen()
     download = path.download()
-    link.rebind()
+    path.link.rebind()
     took = path.get()
     assert download.running and took < SOON, took
     download.finish()
@@ -116,10 +114,10 @@ def test_a_nat_that_forgets_in_mid_download(path, link):
     path.assert_one_session()
 
 
-def test_the_cloud_learns_of_a_new_address_while_nothing_is_said(path, link):
+def test_the_cloud_learns_of_a_new_address_while_nothing_is_said(path):
     path.get()
     time.sleep(0.5)  # nothing is under way any more
-    address = link.new_address()
+    address = path.link.new_address()
     netlab.until(lambda: path.status()["local"] == address, 1, "the edge has moved")
     time.sleep(0.1)
     took = path.get()
