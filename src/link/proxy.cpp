@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "http/grammar.h"
+
 namespace fairlead::link {
 namespace {
 
@@ -31,12 +33,8 @@ std::optional<std::string> unescape(std::string_view text) {
       out += text[i];
       continue;
     }
-    const auto digit = [](char c) {
-      if (c >= '0' && c <= '9') return c - '0';
-      return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-    };
-    if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) return std::nullopt;
-    out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+    if (i + 2 >= text.size() || !http::is_hex(text[i + 1]) || !http::is_hex(text[i + 2])) return std::nullopt;
+    out += static_cast<char>(http::hex_value(text[i + 1]) * 16 + http::hex_value(text[i + 2]));
     i += 2;
   }
   return out;
@@ -44,7 +42,7 @@ std::optional<std::string> unescape(std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(), http::lower);
   return out;
 }
 

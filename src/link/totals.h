@@ -35,6 +35,11 @@ struct LinkTotals {
     bytes_out += other.bytes_out;
     packets_sent += other.packets_sent;
     packets_lost += other.packets_lost;
+    silences += other.silences;
+    moves += other.moves;
+    copies_sent += other.copies_sent;
+    copies_received += other.copies_received;
+    copies_used += other.copies_used;
     flows_open += other.flows_open;
     sessions += other.sessions;
     suspect += other.suspect;

@@ -3,12 +3,12 @@
 #include <vector>
 
 #include "route/model.h"
+#include "wire/message.h"
 
 namespace fairlead::route {
 
 struct ConnectionPolicy {
-  enum class Class : std::uint8_t { interactive, bulk, background, management };
-  Class traffic_class = Class::interactive;
+  wire::TrafficClass traffic_class = wire::TrafficClass::interactive;
   bool wait_for_link = false;  // onLinkDown: a connection that comes while no node can be reached waits for one; else it is reset
   Duration wait = 10s;         // for so long
   friend bool operator==(const ConnectionPolicy&, const ConnectionPolicy&) = default;

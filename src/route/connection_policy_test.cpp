@@ -27,7 +27,7 @@ const std::string kRules = gateway("name: g", "{name: db, port: 5432, protocol: 
 TEST(ConnectionPolicy, HoldsForItsRoute) {
   EXPECT_EQ(built(kRules)->tcp_listeners().at(0).policy, ConnectionPolicy());
   auto s = built(kRules + connection_policy("class: Bulk, onLinkDown: Wait, waitTimeout: 3s"));
-  const ConnectionPolicy wanted{.traffic_class = ConnectionPolicy::Class::bulk, .wait_for_link = true, .wait = 3s};
+  const ConnectionPolicy wanted{.traffic_class = wire::TrafficClass::bulk, .wait_for_link = true, .wait = 3s};
   EXPECT_EQ(s->tcp_listeners().at(0).policy, wanted);
   EXPECT_EQ(to_text(s->warnings()), "");
 }
@@ -35,7 +35,7 @@ TEST(ConnectionPolicy, HoldsForItsRoute) {
 TEST(ConnectionPolicy, TheFirstByNameIsInForceAndTheOtherIsTold) {
   auto s =
       built(kRules + connection_policy("class: Bulk", kTarget, "name: z") + connection_policy("class: Background", kTarget, "name: a"));
-  EXPECT_EQ(s->tcp_listeners().at(0).policy.traffic_class, ConnectionPolicy::Class::background);
+  EXPECT_EQ(s->tcp_listeners().at(0).policy.traffic_class, wire::TrafficClass::background);
   EXPECT_NE(to_text(s->warnings()).find("not in force for TCPRoute default/r: ConnectionPolicy default/a comes before it"),
             std::string::npos)
       << to_text(s->warnings());

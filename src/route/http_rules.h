@@ -13,6 +13,7 @@
 #include "http/message.h"
 #include "net/address.h"
 #include "route/model.h"
+#include "wire/message.h"
 
 namespace fairlead::route {
 
@@ -88,7 +89,7 @@ struct SessionPersistence {
 struct RequestPolicy {
   std::optional<std::uint64_t> max_body;  // bytes; beyond: 413. None: no limit
   bool repeatable = false;                // a request that may have been delivered may be tried again (replay up to 64 KiB)
-  enum class Class : std::uint8_t { interactive, bulk, background, management } traffic_class = Class::interactive;
+  wire::TrafficClass traffic_class = wire::TrafficClass::interactive;
   bool wait_for_link = false;  // onLinkDown: wait (up to the request's timeout); default: fail
   std::string node_header;     // of answers: which node served; empty: not told
 };

@@ -62,9 +62,17 @@ void decode_spec(Object& o, ListenerPolicyObject& out) {
   });
 }
 
+namespace {
+
+auto traffic_class(wire::TrafficClass& into) {
+  using enum wire::TrafficClass;
+  return one_of(into, {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}});
+}
+
+}  // namespace
+
 void decode_spec(Object& o, RequestPolicyObject& out) {
   o.required("spec", [&](const Field& f) {
-    using enum RequestPolicy::Class;
     Object spec(f);
     RequestPolicy& p = out.policy;
     spec.optional("maxBodySize", [&](const Field& s) {
@@ -73,8 +81,7 @@ void decode_spec(Object& o, RequestPolicyObject& out) {
       p.max_body = size.value();
     });
     spec.optional("repeatable", p.repeatable);
-    spec.optional("class", one_of(p.traffic_class,
-                                  {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}}));
+    spec.optional("class", traffic_class(p.traffic_class));
     spec.optional("onLinkDown", one_of(p.wait_for_link, {{"Fail", false}, {"Wait", true}}));
     spec.optional("nodeHeader", [&](const Field& n) {
       checked(p.node_header, check_header_name)(n);
@@ -85,7 +92,6 @@ void decode_spec(Object& o, RequestPolicyObject& out) {
 
 void decode_spec(Object& o, DatagramPolicyObject& out) {
   o.required("spec", [&](const Field& f) {
-    using enum DatagramPolicy::Class;
     Object spec(f);
     DatagramPolicy& p = out.policy;
     spec.required("targetRefs", [&](const Field& list) {
@@ -96,21 +102,18 @@ void decode_spec(Object& o, DatagramPolicyObject& out) {
     spec.optional("associations", in_range(p.associations, 1, kMaxAssociations));
     spec.optional("associationsPerSource", in_range(p.per_source, 1, kMaxAssociations));
     spec.optional("largeDatagrams", one_of(p.large_in_stream, {{"Stream", true}, {"Drop", false}}));
-    spec.optional("class", one_of(p.traffic_class,
-                                  {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}}));
+    spec.optional("class", traffic_class(p.traffic_class));
   });
 }
 
 void decode_spec(Object& o, ConnectionPolicyObject& out) {
   o.required("spec", [&](const Field& f) {
-    using enum ConnectionPolicy::Class;
     Object spec(f);
     ConnectionPolicy& p = out.policy;
     spec.required("targetRefs", [&](const Field& list) {
       list.items(1, kMaxTargets, [&](const Field& t) { decode_target(t, out.targets.emplace_back()); });
     });
-    spec.optional("class", one_of(p.traffic_class,
-                                  {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}}));
+    spec.optional("class", traffic_class(p.traffic_class));
     spec.optional("onLinkDown", one_of(p.wait_for_link, {{"Fail", false}, {"Wait", true}}));
     spec.optional("waitTimeout", time(p.wait));
   });

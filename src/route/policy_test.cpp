@@ -127,7 +127,7 @@ TEST(RequestPolicy, HoldsForTheRulesThatReferToIt) {
   const RequestPolicy& p = match(port_of(*s, 80), {.target = "/p"}).rule->policy;
   EXPECT_EQ(p.max_body, 1048576u);
   EXPECT_TRUE(p.repeatable);
-  EXPECT_EQ(p.traffic_class, RequestPolicy::Class::bulk);
+  EXPECT_EQ(p.traffic_class, wire::TrafficClass::bulk);
   EXPECT_TRUE(p.wait_for_link);
   EXPECT_EQ(p.node_header, "X-Node");
   EXPECT_FALSE(match(port_of(*s, 80), {}).rule->policy.max_body);

@@ -84,12 +84,8 @@ TEST(DatagramPolicy, HoldsForItsRoute) {
   auto s =
       built(kGateway + kRoute + kBackend +
             datagram_policy("idleTimeout: 5s, answers: 1, associations: 10, associationsPerSource: 2, largeDatagrams: Drop, class: Bulk"));
-  const DatagramPolicy wanted{.idle = 5s,
-                              .answers = 1,
-                              .associations = 10,
-                              .per_source = 2,
-                              .large_in_stream = false,
-                              .traffic_class = DatagramPolicy::Class::bulk};
+  const DatagramPolicy wanted{
+      .idle = 5s, .answers = 1, .associations = 10, .per_source = 2, .large_in_stream = false, .traffic_class = wire::TrafficClass::bulk};
   EXPECT_EQ(s->udp_listeners().at(0).policy, wanted);
   EXPECT_EQ(to_text(s->warnings()), "");
 }

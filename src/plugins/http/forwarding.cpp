@@ -30,26 +30,11 @@ std::string_view stripped_target(std::string_view target, const route::Backend& 
   return parts.has_query ? texts.format("{}?{}", path, parts.query) : texts.keep(path);
 }
 
-namespace {
-
-wire::TrafficClass traffic_class_of(const route::RequestPolicy& policy) {
-  using Class = route::RequestPolicy::Class;
-  switch (policy.traffic_class) {
-    case Class::interactive: return wire::TrafficClass::interactive;
-    case Class::bulk: return wire::TrafficClass::bulk;
-    case Class::background: return wire::TrafficClass::background;
-    case Class::management: return wire::TrafficClass::management;
-  }
-  return wire::TrafficClass::interactive;
-}
-
-}  // namespace
-
 wire::FlowOpen flow_open(const RequestContext& context, const route::Endpoint& to, Duration remaining) {
   return {.plugin = std::string(kPlugin),
           .backend = to.backend->meta.key.to_text(),
           .target = to.target->to_text(),
-          .traffic_class = traffic_class_of(context.rule().policy),
+          .traffic_class = context.rule().policy.traffic_class,
           .remaining = remaining,
           .traceparent = context.trace.to_text(),
           .head = {},

@@ -15,17 +15,6 @@ constexpr Duration kConnectTimeout = 10s;
 // How often a connection that waits for a node looks for one.
 constexpr Duration kLookForNodes = 100ms;
 
-wire::TrafficClass traffic_class_of(const route::ConnectionPolicy& policy) {
-  using Class = route::ConnectionPolicy::Class;
-  switch (policy.traffic_class) {
-    case Class::interactive: return wire::TrafficClass::interactive;
-    case Class::bulk: return wire::TrafficClass::bulk;
-    case Class::background: return wire::TrafficClass::background;
-    case Class::management: return wire::TrafficClass::management;
-  }
-  return wire::TrafficClass::interactive;
-}
-
 std::string node_text(const link::Destination& to) { return to.node ? to.node->value() : "cloud"; }
 
 }  // namespace
@@ -82,7 +71,7 @@ void TcpIngress::place(std::unique_ptr<net::Incoming> incoming, const net::Socke
   job->listener = fmt::format("{}/{}", rule.gateway.to_text(), rule.name);
   job->route = rule.route.value();
   job->open.plugin = std::string(TcpEgress::kPlugin);
-  job->open.traffic_class = traffic_class_of(rule.policy);
+  job->open.traffic_class = rule.policy.traffic_class;
   job->open.remaining = kConnectTimeout;
   job->open.source = incoming->peer().to_text();
   job->open.traceparent = observe::TraceContext::begin(loop.random(), false).to_text();

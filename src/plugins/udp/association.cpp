@@ -11,17 +11,6 @@
 namespace fairlead::udp {
 namespace {
 
-link::TrafficClass class_of(route::DatagramPolicy::Class c) {
-  using From = route::DatagramPolicy::Class;
-  switch (c) {
-    case From::interactive: return link::TrafficClass::interactive;
-    case From::bulk: return link::TrafficClass::bulk;
-    case From::background: return link::TrafficClass::background;
-    case From::management: return link::TrafficClass::management;
-  }
-  return link::TrafficClass::interactive;
-}
-
 // Whether the endpoint is to blame, rather than the client, this side, or a limit.
 bool is_of_endpoint(link::FlowCode code) {
   using enum link::FlowCode;
@@ -59,7 +48,7 @@ Association::Association(Ground& ground, std::shared_ptr<Rules> rules, const rou
            .open = &open_,
            .tries = 0};
   open_.plugin = std::string(UdpEgress::kPlugin);
-  open_.traffic_class = class_of(rule.policy.traffic_class);
+  open_.traffic_class = rule.policy.traffic_class;
   open_.remaining = kOpenTimeout;
   open_.traceparent = observe::TraceContext::begin(ground.loop.random(), false).to_text();
   open_.head = wire::encode(wire::UdpOpen{.idle = rule.policy.idle, .large_in_stream = rule.policy.large_in_stream});
