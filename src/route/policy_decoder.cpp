@@ -64,9 +64,9 @@ void decode_spec(Object& o, ListenerPolicyObject& out) {
 
 namespace {
 
-auto traffic_class(wire::TrafficClass& into) {
+void decode_class(const Field& f, wire::TrafficClass& into) {
   using enum wire::TrafficClass;
-  return one_of(into, {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}});
+  one_of(into, {{"Interactive", interactive}, {"Bulk", bulk}, {"Background", background}, {"Management", management}})(f);
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ void decode_spec(Object& o, RequestPolicyObject& out) {
       p.max_body = size.value();
     });
     spec.optional("repeatable", p.repeatable);
-    spec.optional("class", traffic_class(p.traffic_class));
+    spec.optional("class", [&](const Field& c) { decode_class(c, p.traffic_class); });
     spec.optional("onLinkDown", one_of(p.wait_for_link, {{"Fail", false}, {"Wait", true}}));
     spec.optional("nodeHeader", [&](const Field& n) {
       checked(p.node_header, check_header_name)(n);
@@ -102,7 +102,7 @@ void decode_spec(Object& o, DatagramPolicyObject& out) {
     spec.optional("associations", in_range(p.associations, 1, kMaxAssociations));
     spec.optional("associationsPerSource", in_range(p.per_source, 1, kMaxAssociations));
     spec.optional("largeDatagrams", one_of(p.large_in_stream, {{"Stream", true}, {"Drop", false}}));
-    spec.optional("class", traffic_class(p.traffic_class));
+    spec.optional("class", [&](const Field& c) { decode_class(c, p.traffic_class); });
   });
 }
 
@@ -113,7 +113,7 @@ void decode_spec(Object& o, ConnectionPolicyObject& out) {
     spec.required("targetRefs", [&](const Field& list) {
       list.items(1, kMaxTargets, [&](const Field& t) { decode_target(t, out.targets.emplace_back()); });
     });
-    spec.optional("class", traffic_class(p.traffic_class));
+    spec.optional("class", [&](const Field& c) { decode_class(c, p.traffic_class); });
     spec.optional("onLinkDown", one_of(p.wait_for_link, {{"Fail", false}, {"Wait", true}}));
     spec.optional("waitTimeout", time(p.wait));
   });
